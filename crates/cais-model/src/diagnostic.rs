@@ -1,4 +1,4 @@
-//! What is wrong or worth saying about a file: where, what, and what to type next.
+//! What is wrong or worth saying about a file: where, what, and what to type next. Printing is [`render`](crate::render)'s.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -43,4 +43,73 @@ pub struct Diagnostic {
     pub width: u32,
     /// What to type or change next.
     pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(position: &Position, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            position: Some(position.clone()),
+            width: 1,
+            help: None,
+        }
+    }
+
+    /// A warning at a place.
+    pub fn warning(position: &Position, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(position, message)
+        }
+    }
+
+    /// An error that has no place in a file.
+    pub fn error_without_place(message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            position: None,
+            width: 1,
+            help: None,
+        }
+    }
+
+    /// The same with `help`.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, underlining `width` characters.
+    #[must_use]
+    pub fn with_width(mut self, width: u32) -> Self {
+        self.width = width.max(1);
+        self
+    }
+
+    /// Is it an error?
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// One line, as compilers print it: `compose.yaml:3:5: error: …`.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(position) = &self.position {
+            write!(f, "{position}: ")?;
+        }
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}", self.message)?;
+        match &self.help {
+            Some(help) => write!(f, " ({help})"),
+            None => Ok(()),
+        }
+    }
 }

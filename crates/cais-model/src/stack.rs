@@ -3,7 +3,7 @@
 use crate::diagnostic::Position;
 use crate::name::{ProjectName, ServiceName};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,6 +82,13 @@ pub struct Service {
     pub health: Option<HttpHealth>,
     /// `x-cais.rollout`.
     pub rollout: Option<RolloutConfig>,
+    /// The service's merged definition as canonical JSON (keys sorted, long forms), variables **not** filled in: where a
+    /// text has variables it stands as written, and a variable's value never does. Contents of `env_file` are not in it
+    /// either, only the files' paths. Hashing it therefore never hashes a secret that came from outside the file; a change
+    /// of such a value shows only in [`Self::environment`], which wants a keyed hash.
+    pub definition: String,
+    /// Variables that the definition names, and keys of `environment` that take the caller's value.
+    pub used_variables: BTreeSet<String>,
 }
 
 /// `build`: what an image is built from.

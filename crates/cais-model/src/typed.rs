@@ -1,0 +1,114 @@
+//! From the canonical tree to the typed [`Stack`]: every text is parsed here, once. Relations between entries are `consistency`'s.
+
+use crate::diagnostic::Diagnostic;
+use crate::name::{ProjectName, ServiceName};
+use crate::node::{Entry, Mapping, Node};
+use crate::source::Source;
+use crate::stack::{FileOrigin, FileSource, Service, Stack};
+use crate::variables::Variables;
+use crate::x_cais;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+mod deploy;
+mod environment;
+pub(crate) mod health;
+pub(crate) mod read;
+mod service;
+
+use read::Reader;
+
+/// What the typed stack is made from, besides the tree.
+pub(crate) struct Inputs<'i, 'v> {
+    /// Reads env files.
+    pub(crate) source: &'i dyn Source,
+    /// Variables of the caller, for `environment` keys without a value and for `.env`-style files.
+    pub(crate) variables: &'i mut Variables<'v>,
+    /// What relative paths are relative to.
+    pub(crate) directory: &'i Path,
+    /// Its name.
+    pub(crate) name: ProjectName,
+}
+
+/// Builds the stack. What cannot be read is reported and left out, so that one mistake hides no other.
+pub(crate) fn stack(
+    tree: &Node,
+    inputs: &mut Inputs<'_, '_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Stack {
+    let mut reader = Reader { diagnostics };
+    let services = services(tree, inputs, &mut reader);
+    let top = x_cais::top(tree.get("x-cais"), &mut reader);
+    Stack {
+        name: inputs.name.clone(),
+        directory: inputs.directory.to_path_buf(),
+        services,
+        secrets: file_sources(tree.get("secrets"), inputs.directory, &mut reader),
+        configs: file_sources(tree.get("configs"), inputs.directory, &mut reader),
+        volumes: entries(tree.get("volumes"))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        listen: top.listen,
+    }
+}
+
+/// The entries of a block, where it is a mapping.
+pub(crate) fn entries(block: Option<&Node>) -> impl Iterator<Item = (&String, &Entry)> {
+    block
+        .and_then(Node::as_mapping)
+        .into_iter()
+        .flat_map(Mapping::iter)
+}
+
+fn services(
+    tree: &Node,
+    inputs: &mut Inputs<'_, '_>,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<ServiceName, Service> {
+    let mut services = BTreeMap::new();
+    for (key, entry) in entries(tree.get("services")) {
+        // A key outside the rule is the schema's finding.
+        let Ok(name) = ServiceName::parse(key) else {
+            continue;
+        };
+        if entry.value.as_mapping().is_none() {
+            continue;
+        }
+        let service = service::service(&name, entry, inputs, reader);
+        services.insert(name, service);
+    }
+    services
+}
+
+fn file_sources(
+    block: Option<&Node>,
+    directory: &Path,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<String, FileSource> {
+    let mut sources = BTreeMap::new();
+    for (name, entry) in entries(block) {
+        let generate = x_cais::generate(entry.value.get("x-cais"), reader);
+        if let Some(origin) = origin(&entry.value, directory) {
+            sources.insert(name.clone(), FileSource { origin, generate });
+        }
+    }
+    sources
+}
+
+fn origin(node: &Node, directory: &Path) -> Option<FileOrigin> {
+    let text = |key: &str| node.get(key).and_then(Node::scalar_text);
+    if node.get("external").and_then(Node::as_bool) == Some(true) {
+        Some(FileOrigin::External)
+    } else if let Some(file) = text("file") {
+        Some(FileOrigin::File(resolve(directory, &file)))
+    } else if let Some(name) = text("environment") {
+        Some(FileOrigin::Environment(name))
+    } else {
+        text("content").map(FileOrigin::Content)
+    }
+}
+
+/// A path of the file, absolute; `~` stays for the shell to expand.
+pub(crate) fn resolve(directory: &Path, path: &str) -> PathBuf {
+    directory.join(path.strip_prefix("./").unwrap_or(path))
+}
