@@ -5,7 +5,21 @@
 //! returns reasons, and the edge logs them.
 
 pub mod event;
-pub mod policy;
-pub mod time;
 pub mod notice;
+pub mod policy;
+pub mod state;
+pub mod time;
 pub mod view;
+
+mod breaker;
+mod command;
+mod depend;
+mod drain;
+mod health;
+mod planner;
+mod restart;
+mod rollout;
+mod step;
+mod task;
+mod throttle;
+mod wake;

@@ -1,0 +1,705 @@
+//! The rollout's state machine: from the gate through the batches to its end, its way back, or its
+//! halt. How many tasks that takes is the planner's arithmetic.
+
+use crate::breaker;
+use crate::depend::Gate;
+use crate::drain;
+use crate::event::TaskId;
+use crate::notice::{NoticeKind, RolloutState, TaskHealth, TaskPhase};
+use crate::planner::{self, Counts, Limits, Plan};
+use crate::state::{Deployment, Rollout, Service};
+use crate::step::Turn;
+use crate::task::{self, Task};
+use crate::time::Moment;
+use cais_model::stack::FailureAction;
+
+/// Begins a rollout to a deployment. One that is under way is superseded.
+pub(crate) fn begin(service: &mut Service, to: Deployment, reason: &str, turn: &mut Turn<'_>) {
+    supersede(
+        service,
+        &format!("superseded by revision {}", to.revision),
+        turn,
+    );
+    if to.generation != service.target.generation {
+        service.succeeded = 0;
+    }
+    service.given_up = 0;
+    service.completed = None;
+    service.target = to;
+    service.backoff.clear();
+    service.waiting = None;
+    service.at_rest = false;
+    let replaces = service.live().next().is_some();
+    service.rollout = Rollout::new(service.current, to, replaces, reason, turn.now);
+    say(service, reason, turn);
+}
+
+/// Ends a rollout that is under way because something else is wanted now.
+pub(crate) fn supersede(service: &mut Service, reason: &str, turn: &mut Turn<'_>) {
+    if is_active(service.rollout.state) {
+        end(service, RolloutState::Stopped, reason, turn);
+    }
+}
+
+impl Rollout {
+    pub(crate) fn new(
+        from: Option<Deployment>,
+        to: Deployment,
+        replaces: bool,
+        reason: &str,
+        now: Moment,
+    ) -> Self {
+        Self {
+            from: from.map(|from| from.revision),
+            to,
+            state: RolloutState::Pending,
+            failed: 0,
+            reason: reason.to_owned(),
+            started_at: now,
+            ended_at: None,
+            progress_at: now,
+            batch_at: now,
+            replaces,
+            hold: None,
+        }
+    }
+}
+
+/// Is it under way?
+pub(crate) fn is_active(state: RolloutState) -> bool {
+    match state {
+        RolloutState::Pending
+        | RolloutState::InProgress
+        | RolloutState::Baking
+        | RolloutState::RollbackInProgress => true,
+        RolloutState::Completed
+        | RolloutState::Failed
+        | RolloutState::RollbackSuccessful
+        | RolloutState::RollbackFailed
+        | RolloutState::Stopped => false,
+    }
+}
+
+/// One pass over a service that is meant to run. Whatever it changes shows as an action or a notice.
+pub(crate) fn advance(service: &mut Service, gate: &Gate, turn: &mut Turn<'_>) {
+    pass_gate(service, gate, turn);
+    observe(service, turn);
+    reconcile(service, turn);
+    conclude(service, turn);
+    check_deadline(service, turn);
+}
+
+fn pass_gate(service: &mut Service, gate: &Gate, turn: &mut Turn<'_>) {
+    if service.rollout.state != RolloutState::Pending {
+        return;
+    }
+    match gate {
+        _ if service.desired == 0 => open(service, turn),
+        Gate::Open => open(service, turn),
+        Gate::Waiting(reason) if service.waiting.as_ref() == Some(reason) => {}
+        Gate::Waiting(reason) => {
+            service.waiting = Some(reason.clone());
+            turn.note(NoticeKind::Waiting {
+                reason: reason.clone(),
+            });
+        }
+        Gate::Failed(reason) => {
+            let action = match service.target_policy().failure_action {
+                // Without what it depends on there is nothing to continue with.
+                FailureAction::Continue => FailureAction::Pause,
+                action => action,
+            };
+            trip(service, reason, action, turn);
+        }
+    }
+}
+
+fn open(service: &mut Service, turn: &mut Turn<'_>) {
+    service.waiting = None;
+    service.rollout.progress_at = turn.now;
+    let stuck = service.rollout.replaces
+        && service
+            .live()
+            .any(|(_, task)| task.generation != service.target.generation)
+        && !service.target_policy().bounds.can_progress(service.desired);
+    if stuck {
+        let reason = format!(
+            "the bounds leave no room to replace any of {} tasks",
+            service.desired
+        );
+        return trip(service, &reason, FailureAction::Rollback, turn);
+    }
+    let reason = if service.rollout.replaces {
+        "tasks are being replaced"
+    } else {
+        "tasks are being started"
+    };
+    change(service, RolloutState::InProgress, reason, turn);
+}
+
+/// Tasks that have been healthy for `monitor` count from now on.
+fn observe(service: &mut Service, turn: &mut Turn<'_>) {
+    let target = service.target;
+    let policy = service.target_policy();
+    let (delay, reset) = (policy.delay, policy.reset_on_healthy);
+    let due: Vec<TaskId> = service
+        .live()
+        .filter(|(_, task)| proven_at(service, task).is_some_and(|at| at <= turn.now))
+        .map(|(id, _)| id)
+        .collect();
+    for id in due {
+        let Some(task) = service.tasks.get_mut(&id) else {
+            continue;
+        };
+        task.proven = true;
+        if task.generation != target.generation || !is_active(service.rollout.state) {
+            continue;
+        }
+        let rollout = &mut service.rollout;
+        rollout.progress_at = turn.now;
+        rollout.batch_at = turn.now + delay;
+        if reset && rollout.failed > 0 {
+            rollout.failed = 0;
+            say(
+                service,
+                &format!("task {id} is healthy: failures are counted anew"),
+                turn,
+            );
+        }
+    }
+}
+
+/// When a healthy task that is still under observation counts.
+pub(crate) fn proven_at(service: &Service, task: &Task) -> Option<Moment> {
+    let observed = task.is_healthy() && !task.proven;
+    task.healthy_at
+        .filter(|_| observed)
+        .map(|at| at + service.policy(task.revision).monitor)
+}
+
+/// What the service's tasks are measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// Nothing is started or stopped.
+    Nothing,
+    /// Replace what is not of the target.
+    Target,
+    /// The new deployment waits for its dependencies; what is there keeps its number.
+    Maintain(Deployment),
+    /// Halted: what was healthy keeps its number.
+    Hold(u32, Deployment),
+}
+
+fn aim(service: &Service) -> Aim {
+    let rollout = &service.rollout;
+    match (rollout.state, rollout.hold, service.current) {
+        (_, Some(keep), Some(current)) => Aim::Hold(keep, current),
+        (_, Some(_), None) => Aim::Nothing,
+        (RolloutState::Pending, None, Some(current)) if rollout.replaces => Aim::Maintain(current),
+        (RolloutState::Pending, None, _) => Aim::Nothing,
+        (_, None, _) => Aim::Target,
+    }
+}
+
+/// Starts and stops tasks until the plan is empty.
+fn reconcile(service: &mut Service, turn: &mut Turn<'_>) {
+    let aim = aim(service);
+    let deployment = match aim {
+        Aim::Nothing => return,
+        Aim::Target => service.target,
+        Aim::Maintain(current) | Aim::Hold(_, current) => current,
+    };
+    // Each pass either starts or stops at least one task, or is the last.
+    loop {
+        let counts = count(service, aim);
+        let limits = Limits::of(service.policy(deployment.revision).bounds, service.desired);
+        let mut plan = match aim {
+            Aim::Hold(keep, _) => planner::hold(counts, keep, service.desired, limits),
+            Aim::Nothing | Aim::Target | Aim::Maintain(_) => {
+                planner::plan(counts, service.desired, limits)
+            }
+        };
+        if aim == Aim::Target && is_between_batches(service, counts, turn.now) {
+            plan.start = 0;
+            plan.stop_old_healthy -= plan.forced;
+        }
+        let begun = turn.effects();
+        stop_planned(service, plan, aim, turn);
+        start_planned(service, plan, deployment, turn);
+        if turn.effects() == begun {
+            return;
+        }
+    }
+}
+
+fn is_between_batches(service: &Service, counts: Counts, now: Moment) -> bool {
+    // A way back does not dawdle.
+    service.rollout.state == RolloutState::InProgress
+        && counts.old_healthy > 0
+        && now < service.rollout.batch_at
+}
+
+/// The next moment at which a start that is held back may be made.
+pub(crate) fn held_back_until(service: &Service, now: Moment) -> Option<Moment> {
+    let aim = aim(service);
+    if aim == Aim::Nothing {
+        return None;
+    }
+    // A place that is due and still empty waits for room, not for time.
+    let place = service
+        .backoff
+        .iter()
+        .map(|place| place.due)
+        .filter(|due| *due > now)
+        .min();
+    let batch =
+        is_between_batches(service, count(service, aim), now).then_some(service.rollout.batch_at);
+    place.into_iter().chain(batch).min()
+}
+
+/// The five kinds that the planner tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    OldHealthy,
+    OldUnhealthy,
+    NewPending,
+    NewHealthy,
+    NewUnhealthy,
+}
+
+fn kind(service: &Service, task: &Task, aim: Aim) -> Kind {
+    let new = aim != Aim::Target || task.generation == service.target.generation;
+    match (new, task.phase, task.health) {
+        (true, TaskPhase::Running, TaskHealth::Unhealthy)
+        | (true, TaskPhase::Activating, TaskHealth::Unhealthy) => Kind::NewUnhealthy,
+        (true, _, _) if task.proven => Kind::NewHealthy,
+        // Of a deployment that is only kept, what serves counts; there is nothing to prove.
+        (true, TaskPhase::Running, _) if aim != Aim::Target => Kind::NewHealthy,
+        (true, _, _) => Kind::NewPending,
+        (false, _, _) if task.is_healthy() => Kind::OldHealthy,
+        (false, _, _) => Kind::OldUnhealthy,
+    }
+}
+
+fn count(service: &Service, aim: Aim) -> Counts {
+    let mut counts = Counts {
+        ended: service.succeeded + service.given_up,
+        ..Counts::default()
+    };
+    for (_, task) in service.live() {
+        match kind(service, task, aim) {
+            Kind::OldHealthy => counts.old_healthy += 1,
+            Kind::OldUnhealthy => counts.old_unhealthy += 1,
+            Kind::NewPending => counts.new_pending += 1,
+            Kind::NewHealthy => counts.new_healthy += 1,
+            Kind::NewUnhealthy => counts.new_unhealthy += 1,
+        }
+    }
+    counts
+}
+
+fn stop_planned(service: &mut Service, plan: Plan, aim: Aim, turn: &mut Turn<'_>) {
+    let replaced = match service.rollout.state {
+        RolloutState::RollbackInProgress => {
+            format!("rolled back to revision {}", service.target.revision)
+        }
+        _ => format!("replaced by revision {}", service.target.revision),
+    };
+    let fewer = format!("only {} wanted", service.desired);
+    let kinds = [
+        (Kind::OldHealthy, plan.stop_old_healthy, replaced.as_str()),
+        (
+            Kind::OldUnhealthy,
+            plan.stop_old_unhealthy,
+            replaced.as_str(),
+        ),
+        (Kind::NewPending, plan.stop_new_pending, fewer.as_str()),
+        (Kind::NewHealthy, plan.stop_new_healthy, fewer.as_str()),
+        (Kind::NewUnhealthy, plan.stop_new_unhealthy, "unhealthy"),
+    ];
+    // All are chosen before any is stopped: the plan counted them in one state.
+    let mut chosen = Vec::new();
+    for (wanted, number, reason) in kinds {
+        let mut candidates: Vec<(TaskId, &Task)> = service
+            .live()
+            .filter(|(_, task)| kind(service, task, aim) == wanted)
+            .collect();
+        // What serves least goes first; of what serves, an old deployment's oldest, the target's newest.
+        let newest_first = matches!(wanted, Kind::NewPending | Kind::NewHealthy);
+        candidates.sort_by_key(|(id, task)| {
+            let serving = task.phase == TaskPhase::Running && task.health == TaskHealth::Healthy;
+            (
+                serving,
+                task.phase,
+                if newest_first { u64::MAX - id.0 } else { id.0 },
+            )
+        });
+        for (id, task) in candidates
+            .into_iter()
+            .take(usize::try_from(number).unwrap_or(usize::MAX))
+        {
+            let reason = match (wanted, &task.reason) {
+                (Kind::NewUnhealthy, Some(answer)) => format!("{reason}: {answer}"),
+                _ => reason.to_owned(),
+            };
+            chosen.push((id, reason));
+        }
+    }
+    for (id, reason) in chosen {
+        drain::begin(service, id, &reason, turn);
+    }
+}
+
+/// Starts what is planned and not held back: places that never failed at once, the others when they are due.
+fn start_planned(service: &mut Service, plan: Plan, deployment: Deployment, turn: &mut Turn<'_>) {
+    let need = usize::try_from(plan.need).unwrap_or(usize::MAX);
+    service
+        .backoff
+        .sort_by_key(|place| (place.due, place.attempt));
+    // A place that is not wanted any more is no longer held back: the longest wait is dropped last.
+    let surplus = service.backoff.len().saturating_sub(need);
+    service.backoff.drain(..surplus);
+    let fresh = need - service.backoff.len();
+    let due = service
+        .backoff
+        .iter()
+        .take_while(|place| place.due <= turn.now)
+        .count();
+    let start = usize::try_from(plan.start)
+        .unwrap_or(usize::MAX)
+        .min(fresh + due);
+    let again = start.min(due);
+    let places: Vec<u32> = service
+        .backoff
+        .drain(..again)
+        .map(|place| place.attempt)
+        .collect();
+    for attempt in places {
+        task::start(
+            service,
+            deployment,
+            attempt,
+            "started again in place of one that failed",
+            turn,
+        );
+    }
+    for _ in again..start {
+        task::start(service, deployment, 0, "a task is wanted", turn);
+    }
+}
+
+/// Is the rollout, or its way back, done?
+fn conclude(service: &mut Service, turn: &mut Turn<'_>) {
+    let rollout = &service.rollout;
+    let trying = rollout.state == RolloutState::Failed && rollout.hold.is_none();
+    let under_way = is_active(rollout.state) && rollout.state != RolloutState::Pending;
+    if !(under_way || trying) {
+        return;
+    }
+    let counts = count(service, Aim::Target);
+    let no_old = counts.old_healthy + counts.old_unhealthy == 0
+        && !service.unfinished().any(|(_, task)| {
+            task.generation != service.target.generation
+                && task.phase == TaskPhase::Draining
+                && !task.unrouted
+        });
+    let filled = if service.target_policy().one_shot {
+        service.succeeded >= service.desired
+    } else {
+        counts.new_healthy + service.succeeded >= service.desired
+    };
+    if no_old && filled && counts.new_pending + counts.new_unhealthy == 0 {
+        service.current = Some(service.target);
+        return match rollout.state {
+            RolloutState::RollbackInProgress => {
+                let reason = format!(
+                    "{}; back at revision {}",
+                    rollout.reason, service.target.revision
+                );
+                end(service, RolloutState::RollbackSuccessful, &reason, turn);
+            }
+            _ => end(
+                service,
+                RolloutState::Completed,
+                "every task is of this revision and healthy",
+                turn,
+            ),
+        };
+    }
+    let running = service
+        .live()
+        .filter(|(_, task)| task.generation == service.target.generation && task.is_healthy())
+        .count();
+    let all_up = no_old && running + service.succeeded as usize >= service.desired as usize;
+    match service.rollout.state {
+        RolloutState::InProgress if all_up && !service.target_policy().one_shot => {
+            change(
+                service,
+                RolloutState::Baking,
+                "every task is replaced and healthy; under observation",
+                turn,
+            );
+        }
+        RolloutState::Baking if !all_up => {
+            change(
+                service,
+                RolloutState::InProgress,
+                "a task was lost under observation",
+                turn,
+            );
+        }
+        _ => {}
+    }
+}
+
+/// When a rollout without a new healthy task has failed. One-shot tasks take the time they take.
+pub(crate) fn deadline(service: &Service) -> Option<Moment> {
+    let rollout = &service.rollout;
+    let counts = match rollout.state {
+        RolloutState::InProgress | RolloutState::Baking | RolloutState::RollbackInProgress => true,
+        RolloutState::Pending
+        | RolloutState::Completed
+        | RolloutState::Failed
+        | RolloutState::RollbackSuccessful
+        | RolloutState::RollbackFailed
+        | RolloutState::Stopped => false,
+    };
+    let policy = service.target_policy();
+    // While a healthy task is under observation, the rollout progresses.
+    let observed = service
+        .live()
+        .filter_map(|(_, task)| proven_at(service, task))
+        .max();
+    let from = rollout
+        .progress_at
+        .max(rollout.batch_at)
+        .max(observed.unwrap_or_default());
+    (counts && !policy.one_shot).then(|| from + policy.progress_deadline)
+}
+
+fn check_deadline(service: &mut Service, turn: &mut Turn<'_>) {
+    if deadline(service).is_some_and(|at| at <= turn.now) {
+        let policy = service.target_policy();
+        let (action, seconds) = (policy.failure_action, policy.progress_deadline.as_secs());
+        trip(
+            service,
+            &format!("no new healthy task for {seconds} s"),
+            action,
+            turn,
+        );
+    }
+}
+
+/// A task of the target failed in a way that counts. Trips the breaker at its threshold.
+pub(crate) fn count_failure(service: &mut Service, reason: &str, turn: &mut Turn<'_>) {
+    let policy = service.target_policy();
+    let (action, one_shot) = (policy.failure_action, policy.one_shot);
+    if !is_active(service.rollout.state) || one_shot {
+        return;
+    }
+    service.rollout.failed = service.rollout.failed.saturating_add(1);
+    match threshold(service) {
+        Some(threshold) if service.rollout.failed >= threshold => {
+            trip(
+                service,
+                &format!(
+                    "{} tasks failed; the last: {reason}",
+                    service.rollout.failed
+                ),
+                action,
+                turn,
+            );
+        }
+        Some(_) | None => say(service, reason, turn),
+    }
+}
+
+/// At how many failures the breaker of this rollout trips.
+pub(crate) fn threshold(service: &Service) -> Option<u32> {
+    service
+        .target_policy()
+        .breaker
+        .map(|rule| breaker::threshold(rule, service.desired))
+}
+
+/// The restart policy allows no further attempt in a place of the target.
+pub(crate) fn given_up(service: &mut Service, reason: &str, turn: &mut Turn<'_>) {
+    let policy = service.target_policy();
+    // What has begun to run to its end is not undone by running its predecessor once more.
+    let action = if policy.one_shot {
+        FailureAction::Pause
+    } else {
+        policy.failure_action
+    };
+    match (service.rollout.state, action) {
+        (state, FailureAction::Continue) if is_active(state) => {
+            trip(service, reason, FailureAction::Pause, turn)
+        }
+        (_, action) => trip(service, reason, action, turn),
+    }
+}
+
+/// A person gives a rollout up.
+pub(crate) fn cancel(service: &mut Service, turn: &mut Turn<'_>) {
+    match service.rollout.state {
+        RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking => {
+            if service.target_policy().one_shot {
+                trip(service, "cancelled", FailureAction::Pause, turn);
+                stop_target(service, "its rollout was cancelled", |_| true, turn);
+            } else {
+                trip(service, "cancelled", FailureAction::Rollback, turn);
+            }
+        }
+        // Already on the way back, or over.
+        RolloutState::RollbackInProgress
+        | RolloutState::Completed
+        | RolloutState::Failed
+        | RolloutState::RollbackSuccessful
+        | RolloutState::RollbackFailed
+        | RolloutState::Stopped => {}
+    }
+}
+
+/// Gives a rollout up. What is not under way cannot be given up, and a rollback is never rolled back.
+pub(crate) fn trip(
+    service: &mut Service,
+    reason: &str,
+    action: FailureAction,
+    turn: &mut Turn<'_>,
+) {
+    service.waiting = None;
+    match (service.rollout.state, action) {
+        (
+            RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking,
+            FailureAction::Rollback,
+        ) => {
+            match service
+                .current
+                .filter(|current| current.generation != service.target.generation)
+            {
+                Some(current) => roll_back(service, current, reason, turn),
+                None => {
+                    end(
+                        service,
+                        RolloutState::Failed,
+                        &format!("{reason}; there is nothing to roll back to"),
+                        turn,
+                    );
+                    halt(service);
+                    stop_target(
+                        service,
+                        "its rollout failed before it was healthy",
+                        |task| !task.is_healthy(),
+                        turn,
+                    );
+                }
+            }
+        }
+        (
+            RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking,
+            FailureAction::Pause,
+        ) => {
+            end(service, RolloutState::Failed, reason, turn);
+            halt(service);
+        }
+        (
+            RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking,
+            FailureAction::Continue,
+        ) => {
+            end(
+                service,
+                RolloutState::Failed,
+                &format!("{reason}; goes on trying"),
+                turn,
+            );
+        }
+        (RolloutState::RollbackInProgress, _) => {
+            let reason = format!(
+                "{}; the way back failed too: {reason}",
+                service.rollout.reason
+            );
+            end(service, RolloutState::RollbackFailed, &reason, turn);
+            halt(service);
+        }
+        (
+            RolloutState::Completed
+            | RolloutState::Failed
+            | RolloutState::RollbackSuccessful
+            | RolloutState::RollbackFailed
+            | RolloutState::Stopped,
+            _,
+        ) => {}
+    }
+}
+
+fn roll_back(service: &mut Service, to: Deployment, reason: &str, turn: &mut Turn<'_>) {
+    service.target = to;
+    service.backoff.clear();
+    service.succeeded = 0;
+    service.given_up = 0;
+    service.completed = None;
+    let rollout = &mut service.rollout;
+    rollout.failed = 0;
+    rollout.progress_at = turn.now;
+    rollout.batch_at = turn.now;
+    change(service, RolloutState::RollbackInProgress, reason, turn);
+}
+
+fn halt(service: &mut Service) {
+    let healthy = service.live().filter(|(_, task)| task.is_healthy()).count();
+    let keep = if service.target_policy().one_shot {
+        0
+    } else {
+        u32::try_from(healthy).unwrap_or(u32::MAX)
+    };
+    service.rollout.hold = Some(keep.min(service.desired));
+    service.backoff.clear();
+}
+
+/// A task of a halted service ended for good: its place is not kept.
+pub(crate) fn keep_one_fewer(service: &mut Service) {
+    if let Some(keep) = &mut service.rollout.hold {
+        *keep = keep.saturating_sub(1);
+    }
+}
+
+fn stop_target(
+    service: &mut Service,
+    reason: &str,
+    which: impl Fn(&Task) -> bool,
+    turn: &mut Turn<'_>,
+) {
+    let generation = service.target.generation;
+    let ids: Vec<TaskId> = service
+        .live()
+        .filter(|(_, task)| task.generation == generation && which(task))
+        .map(|(id, _)| id)
+        .collect();
+    for id in ids {
+        drain::begin(service, id, reason, turn);
+    }
+}
+
+fn end(service: &mut Service, state: RolloutState, reason: &str, turn: &mut Turn<'_>) {
+    service.rollout.ended_at = Some(turn.now);
+    change(service, state, reason, turn);
+}
+
+fn change(service: &mut Service, state: RolloutState, reason: &str, turn: &mut Turn<'_>) {
+    service.rollout.state = state;
+    reason.clone_into(&mut service.rollout.reason);
+    say(service, reason, turn);
+}
+
+/// Says where the rollout is.
+fn say(service: &Service, reason: &str, turn: &mut Turn<'_>) {
+    let rollout = &service.rollout;
+    turn.note(NoticeKind::Rollout {
+        from: rollout.from,
+        to: rollout.to.revision,
+        state: rollout.state,
+        failed: rollout.failed,
+        threshold: threshold(service),
+        reason: reason.to_owned(),
+    });
+}
