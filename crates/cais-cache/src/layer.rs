@@ -1,0 +1,464 @@
+//! The tower layer: takes a request through lookup, flight, computation and storing, and writes on the
+//! response what happened. What may be stored and reused is decided in `policy`.
+
+use crate::cache::{Cache, Found, Kept, Mode, Place};
+use crate::entry::Entry;
+use crate::flight::{Landing, Leader, Seat};
+use crate::key::{self, KeyHost};
+use crate::message::{self, Collected};
+use crate::policy::{self, Forward, Lookup, Refusal, Reuse, Storing, Terms};
+use crate::status::{CacheStatus, Fwd, Then};
+use crate::store::Put;
+use bytes::Bytes;
+use http::{Request, Response, request};
+use http_body::Body;
+use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{Layer, Service, ServiceExt};
+
+/// Body of a response that went through the cache.
+pub type ResponseBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
+
+/// Puts a [`Cache`] before a service.
+#[derive(Debug, Clone)]
+pub struct CacheLayer(Arc<Settings>);
+
+#[derive(Debug, Clone)]
+struct Settings {
+    cache: Cache,
+    prefix: String,
+    host: KeyHost,
+    default_ttl: Option<Duration>,
+    max_body_bytes: usize,
+}
+
+impl CacheLayer {
+    /// Keys begin with `prefix`, which keeps services that share a store apart.
+    #[must_use]
+    pub fn new(cache: Cache, prefix: &str) -> Self {
+        Self(Arc::new(Settings {
+            cache,
+            prefix: format!("{prefix}:"),
+            host: KeyHost::Part,
+            default_ttl: None,
+            max_body_bytes: 1 << 20,
+        }))
+    }
+
+    /// Lifetime of a cacheable response that names none itself. Such a response leaves with
+    /// `Cache-Control: max-age`, so that caches further on agree. Default: it is not stored.
+    #[must_use]
+    pub fn default_ttl(self, ttl: Duration) -> Self {
+        self.with(|settings| settings.default_ttl = Some(ttl))
+    }
+
+    /// Larger bodies are passed on as they come, and not stored. Default 1 MiB.
+    #[must_use]
+    pub fn max_body_bytes(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_body_bytes = bytes)
+    }
+
+    /// Is the host part of the key? Default [`KeyHost::Part`].
+    #[must_use]
+    pub fn key_host(self, host: KeyHost) -> Self {
+        self.with(|settings| settings.host = host)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Arc::unwrap_or_clone(self.0);
+        change(&mut settings);
+        Self(Arc::new(settings))
+    }
+}
+
+impl<S> Layer<S> for CacheLayer {
+    type Service = CacheService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CacheService {
+            settings: Arc::clone(&self.0),
+            inner,
+        }
+    }
+}
+
+/// A service with a [`Cache`] before it.
+#[derive(Debug, Clone)]
+pub struct CacheService<S> {
+    settings: Arc<Settings>,
+    inner: S,
+}
+
+impl<S, B, D> Service<Request<B>> for CacheService<S>
+where
+    S: Service<Request<B>, Response = Response<D>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Send + 'static,
+    D: Body<Data = Bytes> + Send + Unpin + 'static,
+    D::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The clone stays behind; the one that was polled ready goes with the request.
+        let clone = self.inner.clone();
+        let inner = std::mem::replace(&mut self.inner, clone);
+        let settings = Arc::clone(&self.settings);
+        Box::pin(async move { answer(&settings, inner, request).await })
+    }
+}
+
+type Answer<E> = Result<Response<ResponseBody>, E>;
+
+async fn answer<S, B, D>(settings: &Settings, inner: S, request: Request<B>) -> Answer<S::Error>
+where
+    S: Service<Request<B>, Response = Response<D>> + Send,
+    S::Future: Send,
+    D: Body<Data = Bytes> + Send + Unpin + 'static,
+    D::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let cache = &settings.cache;
+    let (head, body) = request.into_parts();
+    if cache.refuses() {
+        cache.counters().refused.add();
+        return Ok(message::refused(cache.health().reason()));
+    }
+    let target = key::target(&settings.prefix, settings.host, &head);
+    let lookup = policy::on_request(&head);
+    let computation = Computation {
+        settings,
+        inner,
+        head,
+        body,
+    };
+    match lookup {
+        Lookup::Forward(reason) => computation.pass(reason, &target).await,
+        Lookup::Ask(terms) => computation.ask(terms, &target).await,
+    }
+}
+
+/// How often a request looks again because the computation it waited for was no answer to it. Past
+/// this it computes alone; only a target whose `Vary` changes all the time gets there.
+const ROUNDS: u32 = 8;
+
+/// A request on its way to an answer. Computing uses it up.
+struct Computation<'a, S, B> {
+    settings: &'a Settings,
+    inner: S,
+    head: request::Parts,
+    body: B,
+}
+
+/// What a computation is to do with its response.
+struct Errand {
+    terms: Terms,
+    place: Place,
+    fwd: Fwd,
+    how: Put,
+    leader: Option<Leader>,
+}
+
+impl<S, B, D> Computation<'_, S, B>
+where
+    S: Service<Request<B>, Response = Response<D>> + Send,
+    S::Future: Send,
+    D: Body<Data = Bytes> + Send + Unpin + 'static,
+    D::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    /// Looks, waits for who computes already, or computes.
+    async fn ask(self, terms: Terms, target: &str) -> Answer<S::Error> {
+        for _ in 0..ROUNDS {
+            let (place, fwd) = match look(self.cache(), &self.head, terms, target).await {
+                Step::Answer(response) => return Ok(response),
+                Step::Alone(place, fwd) => return self.alone(terms, place, fwd).await,
+                Step::Board(place, fwd) => (place, fwd),
+            };
+            let passenger = match self.cache().flights().board(&place.key) {
+                Seat::Passenger(passenger) => passenger,
+                Seat::Leader(leader) => return self.lead(terms, target, leader).await,
+            };
+            match passenger.wait().await {
+                Some(Landing::Shared(entry, key)) => {
+                    if let Some(response) = self.collapsed(terms, &place, fwd, &entry, &key) {
+                        return Ok(response);
+                    }
+                }
+                Some(Landing::OneOnly) => return self.alone(terms, place, fwd).await,
+                None => {}
+            }
+        }
+        let place = Place {
+            key: target.to_owned(),
+            target: target.to_owned(),
+            variants: None,
+        };
+        self.alone(terms, place, Fwd::Request).await
+    }
+
+    /// Looks once more, because the computation before this one may have ended between the look and the
+    /// seat, and computes for all who wait.
+    async fn lead(self, terms: Terms, target: &str, leader: Leader) -> Answer<S::Error> {
+        let (place, fwd) = match look(self.cache(), &self.head, terms, target).await {
+            Step::Answer(response) => return Ok(response),
+            Step::Alone(place, fwd) => return self.alone(terms, place, fwd).await,
+            Step::Board(place, fwd) => (place, fwd),
+        };
+        self.compute(Errand {
+            terms,
+            place,
+            fwd,
+            how: Put::IfAbsent,
+            leader: Some(leader),
+        })
+        .await
+    }
+
+    /// Computes for this request only.
+    async fn alone(self, terms: Terms, place: Place, fwd: Fwd) -> Answer<S::Error> {
+        let how = if fwd == Fwd::Request {
+            Put::Overwrite
+        } else {
+            Put::IfAbsent
+        };
+        self.compute(Errand {
+            terms,
+            place,
+            fwd,
+            how,
+            leader: None,
+        })
+        .await
+    }
+
+    /// The answer of a computation that this request waited for, if it is one to this request too.
+    fn collapsed(
+        &self,
+        terms: Terms,
+        place: &Place,
+        fwd: Fwd,
+        entry: &Entry,
+        key: &str,
+    ) -> Option<Response<ResponseBody>> {
+        let cache = self.cache();
+        if key::variant(&place.target, &entry.vary, &self.head) != key {
+            return None;
+        }
+        let Reuse::Fresh { age_s, .. } = policy::on_reuse(terms, entry, cache.now_ms()) else {
+            return None;
+        };
+        count(cache, fwd);
+        cache.counters().collapsed.add();
+        let status = CacheStatus::Fwd(fwd, Then::Collapsed);
+        Some(message::from_entry(entry, terms.head, age_s, status))
+    }
+
+    /// Runs the service and stores what may be stored.
+    async fn compute(self, errand: Errand) -> Answer<S::Error> {
+        let Self {
+            settings,
+            inner,
+            head,
+            body,
+        } = self;
+        let Errand {
+            terms,
+            place,
+            fwd,
+            how,
+            leader,
+        } = errand;
+        let cache = &settings.cache;
+        count(cache, fwd);
+        let response = inner
+            .oneshot(Request::from_parts(head.clone(), body))
+            .await?;
+        let (mut parts, body) = response.into_parts();
+        let storing = policy::on_response(terms, &parts, settings.default_ttl, cache.now_ms());
+        let lifetime = match storing {
+            Storing::Store(lifetime) => lifetime,
+            Storing::No(refusal) => {
+                land(leader, Landing::OneOnly);
+                return Ok(message::passed(
+                    parts,
+                    body,
+                    CacheStatus::Fwd(fwd, Then::Refused(refusal)),
+                ));
+            }
+        };
+        let body = match message::collect(&parts.headers, body, settings.max_body_bytes).await {
+            Collected::Whole(body) => body,
+            Collected::Rest(body) => {
+                land(leader, Landing::OneOnly);
+                let status = CacheStatus::Fwd(fwd, Then::Refused(Refusal::Body));
+                return Ok(message::passed(parts, body, status));
+            }
+        };
+        message::complete(&mut parts.headers, &lifetime);
+        let entry = Arc::new(message::entry(&parts, body.clone(), lifetime));
+        let kept = match fwd {
+            Fwd::Unreachable => None,
+            _ => keep(cache, &place, &head, &entry, how, terms).await,
+        };
+        Ok(match kept {
+            Some(Kept::Ours(key)) => {
+                land(leader, Landing::Shared(entry, key));
+                message::passed(parts, Full::new(body), CacheStatus::Fwd(fwd, Then::Stored))
+            }
+            Some(Kept::Theirs(theirs, key)) => {
+                let age_s = cache.now_ms().saturating_sub(theirs.generated_ms) / 1000;
+                land(leader, Landing::Shared(Arc::clone(&theirs), key));
+                message::from_entry(
+                    &theirs,
+                    terms.head,
+                    age_s,
+                    CacheStatus::Fwd(fwd, Then::Adopted),
+                )
+            }
+            None if cache.mode() == Mode::Required => {
+                cache.counters().refused.add();
+                message::refused(cache.health().reason())
+            }
+            None => {
+                let key = key::variant(&place.target, &entry.vary, &head);
+                land(leader, Landing::Shared(entry, key.into()));
+                message::passed(
+                    parts,
+                    Full::new(body),
+                    CacheStatus::Fwd(Fwd::Unreachable, Then::Nothing),
+                )
+            }
+        })
+    }
+
+    /// Runs the service without looking; a change that succeeded makes what is stored for its target
+    /// void (RFC 9111 §4.4).
+    async fn pass(self, reason: Forward, target: &str) -> Answer<S::Error> {
+        let Self {
+            settings,
+            inner,
+            head,
+            body,
+        } = self;
+        settings.cache.counters().bypasses.add();
+        let changes = !head.method.is_safe();
+        let response = inner.oneshot(Request::from_parts(head, body)).await?;
+        let succeeded = response.status().is_success() || response.status().is_redirection();
+        if changes && succeeded {
+            // A store that fails is counted and reported by its health; the change itself is done.
+            drop(settings.cache.forget(target).await);
+        }
+        let (parts, body) = response.into_parts();
+        let fwd = match reason {
+            Forward::Method => Fwd::Method,
+            Forward::NoStore => Fwd::Request,
+            Forward::Range | Forward::LongTarget => Fwd::Bypass,
+        };
+        Ok(message::passed(
+            parts,
+            body,
+            CacheStatus::Fwd(fwd, Then::Passed(reason)),
+        ))
+    }
+
+    fn cache(&self) -> &Cache {
+        &self.settings.cache
+    }
+}
+
+/// Looks in the store, and says what is to be done next.
+async fn look(cache: &Cache, head: &request::Parts, terms: Terms, target: &str) -> Step {
+    let (place, fwd) = match cache.find(target, head, terms).await {
+        Ok(Found::Fresh {
+            entry,
+            age_s,
+            ttl_s,
+        }) => {
+            cache.counters().hits.add();
+            let status = CacheStatus::Hit { ttl_s };
+            return Step::Answer(message::from_entry(&entry, terms.head, age_s, status));
+        }
+        Ok(Found::Nothing(place)) if place.variants.is_some() => (place, Fwd::VaryMiss),
+        Ok(Found::Nothing(place)) => (place, Fwd::UriMiss),
+        Ok(Found::Unsuitable(place, Reuse::Authorization)) => (place, Fwd::Bypass),
+        Ok(Found::Unsuitable(place, _)) => (place, Fwd::Request),
+        Err(error) if cache.mode() == Mode::Required => {
+            cache.counters().refused.add();
+            return Step::Answer(message::refused(Some(error.to_string())));
+        }
+        Err(_) => {
+            let place = Place {
+                key: target.to_owned(),
+                target: target.to_owned(),
+                variants: None,
+            };
+            (place, Fwd::Unreachable)
+        }
+    };
+    if terms.only_if_cached {
+        return Step::Answer(message::only_if_cached());
+    }
+    let shares = matches!(fwd, Fwd::UriMiss | Fwd::VaryMiss | Fwd::Unreachable) && !terms.head;
+    if shares {
+        Step::Board(place, fwd)
+    } else {
+        Step::Alone(place, fwd)
+    }
+}
+
+/// What a look came to.
+enum Step {
+    Answer(Response<ResponseBody>),
+    /// Compute, together with whoever asks the same.
+    Board(Place, Fwd),
+    /// Compute for this request only.
+    Alone(Place, Fwd),
+}
+
+fn count(cache: &Cache, fwd: Fwd) {
+    match fwd {
+        Fwd::Bypass | Fwd::Unreachable | Fwd::Method => cache.counters().bypasses.add(),
+        Fwd::UriMiss | Fwd::VaryMiss | Fwd::Request => cache.counters().misses.add(),
+    }
+}
+
+fn land(leader: Option<Leader>, landing: Landing) {
+    if let Some(leader) = leader {
+        leader.land(landing);
+    }
+}
+
+/// Stores; `None` when the store failed. Another replica's response is taken only where it would have
+/// been a hit for this request.
+async fn keep(
+    cache: &Cache,
+    place: &Place,
+    head: &request::Parts,
+    entry: &Arc<Entry>,
+    how: Put,
+    terms: Terms,
+) -> Option<Kept> {
+    match cache.keep(place, head, entry, how).await.ok()? {
+        Kept::Theirs(theirs, _)
+            if !matches!(
+                policy::on_reuse(terms, &theirs, cache.now_ms()),
+                Reuse::Fresh { .. }
+            ) =>
+        {
+            cache.keep(place, head, entry, Put::Overwrite).await.ok()
+        }
+        kept => Some(kept),
+    }
+}
