@@ -1,0 +1,3 @@
+//! Logs of tasks on disk.
+pub(crate) mod line;
+pub(crate) mod writer;
