@@ -8,7 +8,9 @@ use std::io::Write;
 pub(crate) const PIECE_BYTES: usize = 16 * 1024;
 
 /// Which of its two streams a task wrote to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stream {
     /// Standard output.
@@ -81,7 +83,12 @@ impl Piece<'_> {
             b"P" => Tag::Partial,
             _ => return None,
         };
-        Some(Piece { at, stream, tag, text: parts.next()? })
+        Some(Piece {
+            at,
+            stream,
+            tag,
+            text: parts.next()?,
+        })
     }
 }
 
@@ -134,7 +141,10 @@ mod tests {
             splitter.push(chunk, |tag, text| got.push((tag, text.to_vec())));
         }
         splitter.finish(|tag, text| got.push((tag, text.to_vec())));
-        let got: Vec<(Tag, &[u8])> = got.iter().map(|(tag, text)| (*tag, text.as_slice())).collect();
+        let got: Vec<(Tag, &[u8])> = got
+            .iter()
+            .map(|(tag, text)| (*tag, text.as_slice()))
+            .collect();
         assert!(got == expected, "{chunks:?} gave {} pieces", got.len());
     }
 
@@ -150,7 +160,10 @@ mod tests {
         let long = vec![b'x'; PIECE_BYTES];
         let longer = [long.as_slice(), b"yz\n"].concat();
         check(&[&longer], &[(Partial, &long), (Full, b"yz")]);
-        check(&[&longer[..100], &longer[100..]], &[(Partial, &long), (Full, b"yz")]);
+        check(
+            &[&longer[..100], &longer[100..]],
+            &[(Partial, &long), (Full, b"yz")],
+        );
         check(&[&long, b"\n"], &[(Full, &long)]);
     }
 
@@ -158,11 +171,19 @@ mod tests {
     fn a_printed_piece_parses_back() {
         let at: Timestamp = "2026-07-01T12:00:00.000000010Z".parse().unwrap();
         for text in [&b"hello world"[..], b"", b" leading", b"\xff\xfe \x01"] {
-            let piece = Piece { at, stream: Stream::Stderr, tag: Tag::Partial, text };
+            let piece = Piece {
+                at,
+                stream: Stream::Stderr,
+                tag: Tag::Partial,
+                text,
+            };
             let mut buffer = Vec::new();
             piece.print(&mut buffer);
             assert!(buffer.starts_with(b"2026-07-01T12:00:00.000000010Z stderr P "));
-            assert_eq!(Piece::parse(buffer.strip_suffix(b"\n").unwrap()), Some(piece));
+            assert_eq!(
+                Piece::parse(buffer.strip_suffix(b"\n").unwrap()),
+                Some(piece)
+            );
         }
     }
 

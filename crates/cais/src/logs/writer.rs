@@ -32,7 +32,15 @@ impl LogWriter {
         let file = open(dir)?;
         let size = file.metadata()?.len();
         let now = Timestamp::now();
-        Ok(Self { dir: dir.to_owned(), rotation, file, size, batch: Vec::new(), now, torn: size > 0 })
+        Ok(Self {
+            dir: dir.to_owned(),
+            rotation,
+            file,
+            size,
+            batch: Vec::new(),
+            now,
+            torn: size > 0,
+        })
     }
 
     /// Begins a batch: all of its lines bear this moment.
@@ -43,7 +51,13 @@ impl LogWriter {
     /// Adds one piece to the batch.
     pub(crate) fn add(&mut self, stream: Stream, tag: Tag, text: &[u8]) -> io::Result<()> {
         let before = self.batch.len();
-        Piece { at: self.now, stream, tag, text }.print(&mut self.batch);
+        Piece {
+            at: self.now,
+            stream,
+            tag,
+            text,
+        }
+        .print(&mut self.batch);
         let filled = self.size + self.batch.len() as u64;
         let is_first = self.size == 0 && before == 0;
         if filled > self.rotation.max_bytes && !is_first {
@@ -88,7 +102,11 @@ impl LogWriter {
 }
 
 fn open(dir: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(dir.join(OPEN))
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(dir.join(OPEN))
 }
 
 fn missing_is_fine(result: io::Result<()>) -> io::Result<()> {
@@ -106,14 +124,17 @@ mod tests {
         let mut log = LogWriter::open(dir, rotation).unwrap();
         for line in 0..lines {
             log.begin();
-            log.add(Stream::Stdout, Tag::Full, format!("line {line}").as_bytes()).unwrap();
+            log.add(Stream::Stdout, Tag::Full, format!("line {line}").as_bytes())
+                .unwrap();
             log.commit().unwrap();
         }
     }
 
     fn names(dir: &Path) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -121,7 +142,14 @@ mod tests {
     #[test]
     fn files_are_rotated_by_size_and_kept_by_count() {
         let dir = tempfile::tempdir().unwrap();
-        write_lines(dir.path(), LogRotation { max_bytes: 100, max_files: 3 }, 20);
+        write_lines(
+            dir.path(),
+            LogRotation {
+                max_bytes: 100,
+                max_files: 3,
+            },
+            20,
+        );
         assert_eq!(names(dir.path()), ["log", "log.1", "log.2"]);
         for name in names(dir.path()) {
             assert!(fs::metadata(dir.path().join(name)).unwrap().len() <= 100);
@@ -133,25 +161,56 @@ mod tests {
     #[test]
     fn one_file_means_one_file() {
         let dir = tempfile::tempdir().unwrap();
-        write_lines(dir.path(), LogRotation { max_bytes: 1, max_files: 1 }, 5);
+        write_lines(
+            dir.path(),
+            LogRotation {
+                max_bytes: 1,
+                max_files: 1,
+            },
+            5,
+        );
         assert_eq!(names(dir.path()), ["log"]);
-        assert!(fs::read_to_string(dir.path().join("log")).unwrap().ends_with("line 4\n"));
-        write_lines(dir.path(), LogRotation { max_bytes: 0, max_files: 0 }, 5);
+        assert!(
+            fs::read_to_string(dir.path().join("log"))
+                .unwrap()
+                .ends_with("line 4\n")
+        );
+        write_lines(
+            dir.path(),
+            LogRotation {
+                max_bytes: 0,
+                max_files: 0,
+            },
+            5,
+        );
         assert_eq!(names(dir.path()), ["log"]);
     }
 
     #[test]
     fn a_batch_larger_than_a_file_is_spread() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogWriter::open(dir.path(), LogRotation { max_bytes: 200, max_files: 100 }).unwrap();
+        let mut log = LogWriter::open(
+            dir.path(),
+            LogRotation {
+                max_bytes: 200,
+                max_files: 100,
+            },
+        )
+        .unwrap();
         log.begin();
         for line in 0..50 {
-            log.add(Stream::Stderr, Tag::Full, format!("{line}").as_bytes()).unwrap();
+            log.add(Stream::Stderr, Tag::Full, format!("{line}").as_bytes())
+                .unwrap();
         }
         log.commit().unwrap();
         let total: usize = names(dir.path())
             .iter()
-            .map(|name| fs::read_to_string(dir.path().join(name)).unwrap().lines().count())
+            .map(|name| {
+                fs::read_to_string(dir.path().join(name))
+                    .unwrap()
+                    .lines()
+                    .count()
+            })
             .sum();
         assert_eq!(total, 50);
     }

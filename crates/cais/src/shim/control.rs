@@ -42,7 +42,12 @@ pub(crate) struct Control {
 impl Control {
     /// `started` is the first line on each connection; what is asked arrives at `requests`.
     pub(crate) fn new(started: Answer, requests: mpsc::UnboundedSender<Request>) -> Self {
-        Self { started, requests, ended: watch::Sender::new(None), connections: JoinSet::new() }
+        Self {
+            started,
+            requests,
+            ended: watch::Sender::new(None),
+            connections: JoinSet::new(),
+        }
     }
 
     /// Takes a new connection in; one from another user is dropped without a word.
@@ -54,7 +59,8 @@ impl Control {
             Err(e) => return fault(format_args!("refused a connection: {e}")),
         }
         let (started, requests) = (self.started.clone(), self.requests.clone());
-        self.connections.spawn(converse(stream, started, requests, self.ended.subscribe()));
+        self.connections
+            .spawn(converse(stream, started, requests, self.ended.subscribe()));
     }
 
     /// Tells everybody that the task is over. The connections stay open: they end with this process,
@@ -108,7 +114,11 @@ async fn converse(
 
 async fn end_of(ended: &mut watch::Receiver<Option<ExitStatus>>) -> ExitStatus {
     // The sender lives as long as the loop that polls this, so an error cannot be.
-    let status = ended.wait_for(Option::is_some).await.ok().and_then(|status| *status);
+    let status = ended
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|status| *status);
     status.unwrap_or(ExitStatus::Unknown)
 }
 

@@ -42,7 +42,10 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Keeps the process group of `leader`, an unreaped child; `closed` reports each pipe's end.
     pub(crate) fn new(leader: u32, closed: UnboundedReceiver<Stream>) -> io::Result<Self> {
-        let leader = i32::try_from(leader).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+        let leader = i32::try_from(leader)
+            .ok()
+            .and_then(Pid::from_raw)
+            .ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self {
             leader,
             children: signal(SignalKind::child())?,
@@ -101,7 +104,10 @@ impl Keeper {
                 (None, None) => ExitStatus::Unknown,
             }),
             Err(e) => {
-                fault(format_args!("cannot learn how {} ended: {e}", self.leader.as_raw_pid()));
+                fault(format_args!(
+                    "cannot learn how {} ended: {e}",
+                    self.leader.as_raw_pid()
+                ));
                 Some(ExitStatus::Unknown)
             }
         }
@@ -110,7 +116,9 @@ impl Keeper {
     /// The leader has ended, and the rest had its time: the grace where a stop was asked for
     /// (a shell's children may still be finishing requests), and until the pipes close or two seconds passed.
     fn is_over(&self, linger_until: Option<Instant>) -> bool {
-        let Some(linger_until) = linger_until else { return false };
+        let Some(linger_until) = linger_until else {
+            return false;
+        };
         let now = Instant::now();
         let patient = self.stopping.is_patient(now) && !self.killed && self.group_lives();
         let quiet = self.open.is_empty() || self.killed || now >= linger_until;
@@ -127,7 +135,10 @@ impl Keeper {
     }
 
     fn kill_when_due(&mut self) {
-        if self.stopping.kill_at().is_some() && !self.stopping.is_patient(Instant::now()) && !self.killed {
+        if self.stopping.kill_at().is_some()
+            && !self.stopping.is_patient(Instant::now())
+            && !self.killed
+        {
             self.kill();
         }
     }
@@ -169,13 +180,18 @@ impl Keeper {
 
     fn group_lives(&self) -> bool {
         let group = self.leader_id();
-        processes::all().iter().any(|p| p.group == group && !p.zombie)
+        processes::all()
+            .iter()
+            .any(|p| p.group == group && !p.zombie)
     }
 
     /// Orphans of the task come to us (we are its subreaper); zombies among them are let go.
     fn reap_orphans(&self) {
         let me = std::process::id();
-        for zombie in processes::all().iter().filter(|p| p.parent == me && p.zombie && p.pid != self.leader_id()) {
+        for zombie in processes::all()
+            .iter()
+            .filter(|p| p.parent == me && p.zombie && p.pid != self.leader_id())
+        {
             if let Some(pid) = i32::try_from(zombie.pid).ok().and_then(Pid::from_raw) {
                 let _ = waitpid(Some(pid), WaitOptions::NOHANG);
             }
@@ -198,7 +214,10 @@ impl Keeper {
                 break;
             }
             if Instant::now() >= deadline {
-                fault(format_args!("gave up on {} processes that do not die", living.len()));
+                fault(format_args!(
+                    "gave up on {} processes that do not die",
+                    living.len()
+                ));
                 break;
             }
             sleep(Duration::from_millis(5)).await;

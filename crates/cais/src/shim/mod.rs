@@ -5,6 +5,7 @@
 //! socket; it decides nothing.
 
 mod control;
+mod descriptors;
 mod keeper;
 mod output;
 pub(crate) mod processes;
@@ -35,7 +36,9 @@ use tokio::sync::mpsc;
 /// Runs the shim; returns when its task is over.
 pub(crate) fn run() -> ExitCode {
     let result = prepare().and_then(|spec| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let runtime = runtime.map_err(|e| format!("cannot start the shim: {e}"))?;
         runtime.block_on(serve(&spec))
     });
@@ -58,6 +61,7 @@ fn fault(text: fmt::Arguments<'_>) {
 
 /// Leaves the supervisor's session and reads what to do.
 fn prepare() -> Result<TaskSpec, String> {
+    descriptors::close_inherited();
     // EPERM: already a session leader, which is as good.
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(c"cais-shim");
@@ -66,13 +70,16 @@ fn prepare() -> Result<TaskSpec, String> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(|e| format!("cannot become the subreaper: {e}"))?;
     let mut text = Vec::new();
-    io::stdin().read_to_end(&mut text).map_err(|e| format!("cannot read the spec: {e}"))?;
+    io::stdin()
+        .read_to_end(&mut text)
+        .map_err(|e| format!("cannot read the spec: {e}"))?;
     serde_json::from_slice(&text).map_err(|e| format!("not a task's spec: {e}"))
 }
 
 async fn serve(spec: &TaskSpec) -> Result<(), String> {
     catch_signals().map_err(|e| format!("cannot catch signals: {e}"))?;
-    let cannot = |path: &std::path::Path, e: io::Error| format!("cannot use `{}`: {e}", path.display());
+    let cannot =
+        |path: &std::path::Path, e: io::Error| format!("cannot use `{}`: {e}", path.display());
     let listener = control::bind(&spec.socket).map_err(|e| cannot(&spec.socket, e))?;
     let log = LogWriter::open(&spec.task_dir, spec.log).map_err(|e| cannot(&spec.task_dir, e))?;
     // From here on the shim's own files name their mode; the task gets the customary mask.
@@ -94,7 +101,7 @@ fn catch_signals() -> io::Result<()> {
         SignalKind::alarm(),
     ] {
         // The handler stays for the life of the process, also when the stream is dropped.
-        signal(kind)?;
+        drop(signal(kind)?);
     }
     Ok(())
 }
@@ -116,7 +123,10 @@ async fn hold(spec: &TaskSpec, listener: &UnixListener, log: LogWriter) -> Resul
     };
     answer(&Handshake::Started { pid: record.pid });
     let (sender, mut requests) = mpsc::unbounded_channel();
-    let started = Answer::Started { pid: record.pid, at_ms: record.started_at_ms };
+    let started = Answer::Started {
+        pid: record.pid,
+        at_ms: record.started_at_ms,
+    };
     let mut control = Control::new(started, sender);
     let status = keeper.keep(listener, &mut control, &mut requests).await;
     if let Err(e) = ExitRecord::now(status).write(&spec.task_dir) {
@@ -152,7 +162,11 @@ fn announce(spec: &TaskSpec, pid: u32) -> io::Result<TaskRecord> {
     Ok(record)
 }
 
-fn collect(child: &mut Child, log: LogWriter, closed: &mpsc::UnboundedSender<Stream>) -> io::Result<()> {
+fn collect(
+    child: &mut Child,
+    log: LogWriter,
+    closed: &mpsc::UnboundedSender<Stream>,
+) -> io::Result<()> {
     let log = Arc::new(Mutex::new(log));
     if let Some(pipe) = child.stdout.take() {
         output::collect(pipe, Stream::Stdout, Arc::clone(&log), closed.clone())?;

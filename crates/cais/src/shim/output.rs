@@ -23,7 +23,10 @@ pub(crate) fn collect(
         // Nobody listens any more when the shim gave up waiting.
         let _ = closed.send(stream);
     };
-    thread::Builder::new().name(stream.to_string()).stack_size(256 * 1024).spawn(collector)?;
+    thread::Builder::new()
+        .name(stream.to_string())
+        .stack_size(256 * 1024)
+        .spawn(collector)?;
     Ok(())
 }
 
@@ -57,7 +60,12 @@ fn copy(mut pipe: impl Read, stream: Stream, log: &Mutex<LogWriter>) {
 }
 
 /// Writes what the read completed; an empty read ends the stream.
-fn append(log: &Mutex<LogWriter>, stream: Stream, splitter: &mut Splitter, bytes: &[u8]) -> io::Result<()> {
+fn append(
+    log: &Mutex<LogWriter>,
+    stream: Stream,
+    splitter: &mut Splitter,
+    bytes: &[u8],
+) -> io::Result<()> {
     let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
     log.begin();
     let mut result = Ok(());

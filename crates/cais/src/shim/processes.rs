@@ -28,8 +28,12 @@ pub(crate) fn look(pid: u32) -> Option<Process> {
 
 /// Looks at all of them. Those that end while we look are left out.
 pub(crate) fn all() -> Vec<Process> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(look).collect()
 }
 
@@ -53,7 +57,10 @@ pub(crate) fn descendants(table: &[Process], ancestor: u32) -> Vec<Process> {
     let mut found: Vec<Process> = Vec::new();
     let mut parents = vec![ancestor];
     while let Some(parent) = parents.pop() {
-        for process in table.iter().filter(|p| p.parent == parent && p.pid != parent) {
+        for process in table
+            .iter()
+            .filter(|p| p.parent == parent && p.pid != parent)
+        {
             if !found.iter().any(|known| known.pid == process.pid) {
                 found.push(*process);
                 parents.push(process.pid);
@@ -66,13 +73,19 @@ pub(crate) fn descendants(table: &[Process], ancestor: u32) -> Vec<Process> {
 /// Did this process start with the mark in its environment? Foreign users' processes cannot be read: no.
 pub(crate) fn carries(pid: u32, mark: &str) -> bool {
     let wanted = format!("{MARK}={mark}");
-    let Ok(environ) = fs::read(format!("/proc/{pid}/environ")) else { return false };
-    environ.split(|b| *b == 0).any(|variable| variable == wanted.as_bytes())
+    let Ok(environ) = fs::read(format!("/proc/{pid}/environ")) else {
+        return false;
+    };
+    environ
+        .split(|b| *b == 0)
+        .any(|variable| variable == wanted.as_bytes())
 }
 
 /// Signals exactly this process: the id is checked against the start time while a pidfd pins it.
 pub(crate) fn signal(process: &Process, signal: Signal) -> io::Result<()> {
-    let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else {
+        return Ok(());
+    };
     let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
         Err(rustix::io::Errno::SRCH) => return Ok(()),
@@ -89,7 +102,9 @@ pub(crate) fn signal(process: &Process, signal: Signal) -> io::Result<()> {
 
 /// Identifies this boot of the machine.
 pub(crate) fn boot_id() -> io::Result<String> {
-    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
 }
 
 #[cfg(test)]
@@ -101,7 +116,13 @@ mod tests {
         let tail = "S 10 20 30 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 777 1000 2";
         for name in ["(sh)", "(a) b)", "() ()"] {
             let stat = format!("42 {name} {tail}");
-            let expected = Process { pid: 42, parent: 10, group: 20, start: 777, zombie: false };
+            let expected = Process {
+                pid: 42,
+                parent: 10,
+                group: 20,
+                start: 777,
+                zombie: false,
+            };
             assert_eq!(parse_stat(42, stat.as_bytes()), Some(expected), "{name}");
         }
         assert_eq!(parse_stat(42, b"42 (sh) S 1"), None);
@@ -110,8 +131,20 @@ mod tests {
 
     #[test]
     fn descendants_are_found_through_every_generation() {
-        let process = |pid, parent| Process { pid, parent, group: pid, start: 1, zombie: false };
-        let table = [process(2, 1), process(3, 2), process(4, 3), process(5, 1), process(1, 1)];
+        let process = |pid, parent| Process {
+            pid,
+            parent,
+            group: pid,
+            start: 1,
+            zombie: false,
+        };
+        let table = [
+            process(2, 1),
+            process(3, 2),
+            process(4, 3),
+            process(5, 1),
+            process(1, 1),
+        ];
         let mut pids: Vec<u32> = descendants(&table, 2).iter().map(|p| p.pid).collect();
         pids.sort_unstable();
         assert_eq!(pids, [3, 4]);

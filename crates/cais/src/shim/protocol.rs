@@ -61,17 +61,39 @@ mod tests {
 
     #[test]
     fn the_wire_is_as_documented() {
-        let stop: Request = serde_json::from_str(r#"{"stop":{"signal":"SIGTERM","grace_ms":10000}}"#).unwrap();
-        assert_eq!(stop, Request::Stop { signal: Signal::TERM, grace_ms: 10_000 });
-        assert_eq!(serde_json::from_str::<Request>(r#"{"kill":{}}"#).unwrap(), Request::Kill {});
+        let stop: Request =
+            serde_json::from_str(r#"{"stop":{"signal":"SIGTERM","grace_ms":10000}}"#).unwrap();
+        assert_eq!(
+            stop,
+            Request::Stop {
+                signal: Signal::TERM,
+                grace_ms: 10_000
+            }
+        );
+        assert_eq!(
+            serde_json::from_str::<Request>(r#"{"kill":{}}"#).unwrap(),
+            Request::Kill {}
+        );
         let cases = [
-            (Answer::Exited(ExitStatus::Code(0)), r#"{"exited":{"code":0}}"#),
-            (Answer::Exited(ExitStatus::Signal(9)), r#"{"exited":{"signal":9}}"#),
-            (Answer::Started { pid: 7, at_ms: 1 }, r#"{"started":{"pid":7,"at_ms":1}}"#),
+            (
+                Answer::Exited(ExitStatus::Code(0)),
+                r#"{"exited":{"code":0}}"#,
+            ),
+            (
+                Answer::Exited(ExitStatus::Signal(9)),
+                r#"{"exited":{"signal":9}}"#,
+            ),
+            (
+                Answer::Started { pid: 7, at_ms: 1 },
+                r#"{"started":{"pid":7,"at_ms":1}}"#,
+            ),
         ];
         for (answer, text) in cases {
             assert_eq!(serde_json::to_string(&answer).unwrap(), text);
         }
-        assert_eq!(serde_json::to_string(&Handshake::Started { pid: 3 }).unwrap(), r#"{"started":{"pid":3}}"#);
+        assert_eq!(
+            serde_json::to_string(&Handshake::Started { pid: 3 }).unwrap(),
+            r#"{"started":{"pid":3}}"#
+        );
     }
 }

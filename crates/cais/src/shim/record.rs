@@ -80,15 +80,21 @@ impl ExitRecord {
 
     /// An end at this moment.
     pub(crate) fn now(status: ExitStatus) -> Self {
-        Self { status, at_ms: jiff::Timestamp::now().as_millisecond() }
+        Self {
+            status,
+            at_ms: jiff::Timestamp::now().as_millisecond(),
+        }
     }
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, format!("`{}`: {e}", path.display()))),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("`{}`: {e}", path.display()),
+            )
+        }),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
@@ -97,8 +103,12 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 /// Only the holder of the lock writes, so one temporary name is enough.
 fn write(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let temporary = dir.join(format!(".{name}.new"));
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(&serde_json::to_vec(value)?)?;
     file.sync_all()?;
     fs::rename(&temporary, dir.join(name))?;

@@ -121,7 +121,11 @@ mod tests {
 
     fn check(text: &str, expected: Result<i32, &str>) {
         let got = text.parse::<Signal>().map(Signal::number);
-        assert_eq!(got.map_err(|e| e.to_string()), expected.map_err(str::to_owned), "{text}");
+        assert_eq!(
+            got.map_err(|e| e.to_string()),
+            expected.map_err(str::to_owned),
+            "{text}"
+        );
     }
 
     #[test]

@@ -39,7 +39,9 @@ fn check_folder(path: &Path) -> Result<(), String> {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(format!("not a folder: `{}`", path.display())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(format!("no such folder: `{}`", path.display())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            Err(format!("no such folder: `{}`", path.display()))
+        }
         Err(e) => Err(format!("cannot enter `{}`: {e}", path.display())),
     }
 }
@@ -59,7 +61,8 @@ fn resolve(name: &str, cwd: &Path, path: Option<&str>) -> Result<PathBuf, String
         };
     }
     let mut not_executable = None;
-    for folder in std::env::split_paths(OsStr::new(path.unwrap_or("/usr/local/bin:/usr/bin:/bin"))) {
+    for folder in std::env::split_paths(OsStr::new(path.unwrap_or("/usr/local/bin:/usr/bin:/bin")))
+    {
         let file = cwd.join(folder).join(name);
         match fs::metadata(&file) {
             Ok(found) if executable(&found) => return Ok(file),
@@ -81,7 +84,9 @@ fn executable(found: &fs::Metadata) -> bool {
 fn cannot_execute(program: &Path, error: &io::Error) -> String {
     let program = program.display();
     match error.kind() {
-        io::ErrorKind::NotFound => format!("cannot execute `{program}`: its interpreter does not exist"),
+        io::ErrorKind::NotFound => {
+            format!("cannot execute `{program}`: its interpreter does not exist")
+        }
         _ => format!("cannot execute `{program}`: {error}"),
     }
 }
@@ -105,8 +110,17 @@ mod tests {
         check("plain", path, "not executable: `DIR/plain`");
         check("./plain", path, "not executable: `./plain`");
         check("", path, "the command is empty");
-        assert_eq!(resolve("sh", here, Some("/nowhere:/bin")).unwrap(), Path::new("/bin/sh"));
-        assert_eq!(check_folder(Path::new("/nowhere")).unwrap_err(), "no such folder: `/nowhere`");
-        assert_eq!(check_folder(Path::new("/proc/version")).unwrap_err(), "not a folder: `/proc/version`");
+        assert_eq!(
+            resolve("sh", here, Some("/nowhere:/bin")).unwrap(),
+            Path::new("/bin/sh")
+        );
+        assert_eq!(
+            check_folder(Path::new("/nowhere")).unwrap_err(),
+            "no such folder: `/nowhere`"
+        );
+        assert_eq!(
+            check_folder(Path::new("/proc/version")).unwrap_err(),
+            "not a folder: `/proc/version`"
+        );
     }
 }

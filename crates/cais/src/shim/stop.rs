@@ -19,7 +19,10 @@ impl Stopping {
     /// of several deadlines the earliest holds, so asking twice is safe and a shorter grace shortens.
     pub(crate) fn ask(&mut self, signal: Signal, grace: Duration, now: Instant) -> Option<Signal> {
         let deadline = now + grace.min(LONGEST_GRACE);
-        self.kill_at = Some(self.kill_at.map_or(deadline, |earlier| earlier.min(deadline)));
+        self.kill_at = Some(
+            self.kill_at
+                .map_or(deadline, |earlier| earlier.min(deadline)),
+        );
         if self.sent.contains(&signal) {
             return None;
         }
@@ -48,7 +51,10 @@ mod tests {
         let seconds = |n| Duration::from_secs(n);
         let mut stopping = Stopping::default();
         assert!(!stopping.is_patient(now));
-        assert_eq!(stopping.ask(Signal::TERM, seconds(10), now), Some(Signal::TERM));
+        assert_eq!(
+            stopping.ask(Signal::TERM, seconds(10), now),
+            Some(Signal::TERM)
+        );
         assert_eq!(stopping.ask(Signal::TERM, seconds(30), now), None);
         assert_eq!(stopping.kill_at(), Some(now + seconds(10)));
         assert_eq!(stopping.ask(Signal::TERM, seconds(3), now), None);
@@ -60,7 +66,10 @@ mod tests {
     fn another_signal_is_sent_and_an_endless_grace_does_not_overflow() {
         let now = Instant::now();
         let mut stopping = Stopping::default();
-        assert_eq!(stopping.ask(Signal::TERM, Duration::MAX, now), Some(Signal::TERM));
+        assert_eq!(
+            stopping.ask(Signal::TERM, Duration::MAX, now),
+            Some(Signal::TERM)
+        );
         let quit = "SIGQUIT".parse().unwrap();
         assert_eq!(stopping.ask(quit, Duration::MAX, now), Some(quit));
         assert!(stopping.is_patient(now));

@@ -53,22 +53,25 @@ pub(crate) enum AdoptError {
 /// # Errors
 /// When the folder cannot be read, or a shim lives that cannot be reached.
 pub(crate) async fn adopt(task_dir: &Path, events: TaskEvents) -> Result<Adopted, AdoptError> {
-    let folder = |source| AdoptError::Folder { path: task_dir.to_owned(), source };
+    let folder = |source| AdoptError::Folder {
+        path: task_dir.to_owned(),
+        source,
+    };
     if !task_dir.join(LOCK).try_exists().map_err(folder)? {
         return Ok(Adopted::NeverStarted);
     }
-    let Some(lock) = lock(task_dir).map_err(folder)? else {
-        return Ok(match living(task_dir, &events).await? {
-            Found::Alive(handle) => Adopted::Alive(handle),
-            Found::Over(_, ExitStatus::Unknown) => Adopted::Lost,
-            Found::Over(_, status) => Adopted::Exited(status),
-        });
+    let lock = loop {
+        if let Some(lock) = lock(task_dir).map_err(folder)? {
+            break lock;
+        }
+        match living(task_dir, &events).await? {
+            Found::Alive(handle) => return Ok(Adopted::Alive(handle)),
+            Found::Over(_, status) => return Ok(ended(status)),
+            Found::Unborn => {}
+        }
     };
     if let Some(exit) = ExitRecord::read(task_dir).map_err(folder)? {
-        return Ok(match exit.status {
-            ExitStatus::Unknown => Adopted::Lost,
-            status => Adopted::Exited(status),
-        });
+        return Ok(ended(exit.status));
     }
     if let Some(record) = TaskRecord::read(task_dir).map_err(folder)? {
         remains::end(task_dir, &record, &lock).await;
@@ -79,7 +82,18 @@ pub(crate) async fn adopt(task_dir: &Path, events: TaskEvents) -> Result<Adopted
         Some(mark) => remains::end_marked(mark, Signal::TERM, UNKNOWN_GRACE).await,
         None => false,
     };
-    Ok(if found { Adopted::Lost } else { Adopted::NeverStarted })
+    Ok(if found {
+        Adopted::Lost
+    } else {
+        Adopted::NeverStarted
+    })
+}
+
+fn ended(status: ExitStatus) -> Adopted {
+    match status {
+        ExitStatus::Unknown => Adopted::Lost,
+        status => Adopted::Exited(status),
+    }
 }
 
 /// What is found where the lock was held.
@@ -88,20 +102,32 @@ pub(super) enum Found {
     Alive(TaskHandle),
     /// It ended before we could reach it.
     Over(TaskRecord, ExitStatus),
+    /// It let go of the lock without ever having had a task.
+    Unborn,
 }
 
 /// Adopts the shim that holds the lock, waiting for its record where it is only being born.
 pub(super) async fn living(task_dir: &Path, events: &TaskEvents) -> Result<Found, AdoptError> {
-    let folder = |source| AdoptError::Folder { path: task_dir.to_owned(), source };
+    let folder = |source| AdoptError::Folder {
+        path: task_dir.to_owned(),
+        source,
+    };
     let deadline = Instant::now() + BIRTH;
     loop {
         if let Some(record) = TaskRecord::read(task_dir).map_err(folder)? {
             return Ok(match ExitRecord::read(task_dir).map_err(folder)? {
                 Some(exit) => Found::Over(record, exit.status),
-                None => Found::Alive(TaskHandle::hold(task_dir.to_owned(), record, events.clone())),
+                None => Found::Alive(TaskHandle::hold(
+                    task_dir.to_owned(),
+                    record,
+                    events.clone(),
+                )),
             });
         }
-        if Instant::now() >= deadline || lock(task_dir).map_err(folder)?.is_some() {
+        if lock(task_dir).map_err(folder)?.is_some() {
+            return Ok(Found::Unborn);
+        }
+        if Instant::now() >= deadline {
             return Err(AdoptError::Unresponsive(task_dir.to_owned()));
         }
         sleep(Duration::from_millis(20)).await;

@@ -34,7 +34,14 @@ impl TaskHandle {
         let _ = events.send((record.task, TaskEvent::Started { pid }));
         tokio::spawn(async move {
             let task = record.task;
-            let status = Watch { task_dir, record, asked, unanswered: Vec::new() }.run().await;
+            let status = Watch {
+                task_dir,
+                record,
+                asked,
+                unanswered: Vec::new(),
+            }
+            .run()
+            .await;
             let _ = events.send((task, TaskEvent::Exited(status)));
         });
         Self { pid, requests }
@@ -42,7 +49,10 @@ impl TaskHandle {
 
     /// A task that is over: requests go nowhere.
     pub(super) fn over(pid: u32) -> Self {
-        Self { pid, requests: mpsc::unbounded_channel().0 }
+        Self {
+            pid,
+            requests: mpsc::unbounded_channel().0,
+        }
     }
 
     /// The leader's process id.

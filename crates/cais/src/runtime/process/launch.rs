@@ -24,6 +24,8 @@ use tokio::time::timeout;
 const MYSELF: &str = "/proc/self/exe";
 /// A birth waits for the disk twice; more than this is a hung disk.
 const BIRTH: Duration = Duration::from_secs(30);
+/// A shim that has nothing to hold leaves at once.
+const PARTING: Duration = Duration::from_secs(5);
 
 /// Why a task does not run.
 #[derive(Debug, thiserror::Error)]
@@ -72,25 +74,40 @@ pub(crate) async fn start_with(
     spec: TaskSpec,
     events: TaskEvents,
 ) -> Result<TaskHandle, StartError> {
-    let folder = |source| StartError::Folder { path: spec.task_dir.clone(), source };
+    let folder = |source| StartError::Folder {
+        path: spec.task_dir.clone(),
+        source,
+    };
     create_private(&spec.task_dir).map_err(folder)?;
     if let Some(parent) = spec.socket.parent() {
-        create_private(parent).map_err(|source| StartError::Folder { path: parent.to_owned(), source })?;
+        create_private(parent).map_err(|source| StartError::Folder {
+            path: parent.to_owned(),
+            source,
+        })?;
     }
     let tried_before = spec.task_dir.join(LOCK).exists();
-    let Some(lock) = lock(&spec.task_dir).map_err(folder)? else {
-        return Ok(match adopt::living(&spec.task_dir, &events).await? {
-            Found::Alive(handle) => handle,
-            Found::Over(record, status) => over(&spec, &record, status, &events),
-        });
+    let lock = loop {
+        if let Some(lock) = lock(&spec.task_dir).map_err(folder)? {
+            break lock;
+        }
+        match adopt::living(&spec.task_dir, &events).await? {
+            Found::Alive(handle) => return Ok(handle),
+            Found::Over(record, status) => return Ok(over(&spec, &record, status, &events)),
+            Found::Unborn => {}
+        }
     };
-    if tried_before && let Some((record, status)) = earlier_run(&spec, &lock).await.map_err(folder)? {
+    if tried_before
+        && let Some((record, status)) = earlier_run(&spec, &lock).await.map_err(folder)?
+    {
         return Ok(over(&spec, &record, status, &events));
     }
     let pid = give_birth(program, &spec, lock).await?;
     let record = TaskRecord::read(&spec.task_dir).map_err(folder)?;
     let record = record.ok_or_else(|| folder(io::ErrorKind::NotFound.into()))?;
-    debug_assert_eq!(record.pid, pid, "the handshake and the record come from one spawn");
+    debug_assert_eq!(
+        record.pid, pid,
+        "the handshake and the record come from one spawn"
+    );
     Ok(TaskHandle::hold(spec.task_dir, record, events))
 }
 
@@ -104,11 +121,21 @@ async fn earlier_run(spec: &TaskSpec, lock: &File) -> io::Result<Option<(TaskRec
         };
         return Ok(Some((record, status)));
     }
-    remains::end_marked(&mark(&spec.task_dir, spec.task), spec.stop_signal, spec.stop_grace).await;
+    remains::end_marked(
+        &mark(&spec.task_dir, spec.task),
+        spec.stop_signal,
+        spec.stop_grace,
+    )
+    .await;
     Ok(None)
 }
 
-fn over(spec: &TaskSpec, record: &TaskRecord, status: ExitStatus, events: &TaskEvents) -> TaskHandle {
+fn over(
+    spec: &TaskSpec,
+    record: &TaskRecord,
+    status: ExitStatus,
+    events: &TaskEvents,
+) -> TaskHandle {
     // A receiver that is gone wants to know nothing.
     let _ = events.send((spec.task, TaskEvent::Started { pid: record.pid }));
     let _ = events.send((spec.task, TaskEvent::Exited(status)));
@@ -121,7 +148,11 @@ fn create_private(path: &Path) -> io::Result<()> {
 
 /// Takes the task's lock; `None` while a shim (or another supervisor) has it.
 pub(super) fn lock(dir: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(dir.join(LOCK))?;
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(dir.join(LOCK))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(Errno::WOULDBLOCK) => Ok(None),
@@ -132,32 +163,50 @@ pub(super) fn lock(dir: &Path) -> io::Result<Option<File>> {
 /// The shim inherits the lock as its standard error: flock(2) locks belong to the open file, so it is
 /// held without a gap until the shim is gone.
 async fn give_birth(program: &Path, spec: &TaskSpec, lock: File) -> Result<u32, StartError> {
-    let failed = |reason: String| StartError::Shim { task: spec.task.0, reason };
+    let failed = |reason: String| StartError::Shim {
+        task: spec.task.0,
+        reason,
+    };
     let mut command = Command::new(program);
     command.arg("shim").arg0("cais").env_clear();
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(lock);
-    let mut shim = command.spawn().map_err(|e| failed(format!("cannot be executed: {e}")))?;
-    let answer = timeout(BIRTH, converse(&mut shim, spec)).await;
-    // Reaps it when it ends, which may be long after.
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    tokio::spawn(reap(shim, stopped));
-    match answer {
-        Ok(Ok(Handshake::Started { pid })) => Ok(pid),
-        Ok(Ok(Handshake::Failed(reason))) => Err(StartError::Task(reason)),
-        Ok(Err(e)) => Err(failed(format!("ended without an answer: {}", last_words(&spec.task_dir, &e)))),
+    let command = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(lock);
+    let mut shim = command
+        .spawn()
+        .map_err(|e| failed(format!("cannot be executed: {e}")))?;
+    match timeout(BIRTH, converse(&mut shim, spec)).await {
+        Ok(Ok(Handshake::Started { pid })) => {
+            // Reaps it when it ends, which may be long after.
+            tokio::spawn(async move { shim.wait().await });
+            Ok(pid)
+        }
+        Ok(Ok(Handshake::Failed(reason))) => {
+            end(shim).await;
+            Err(StartError::Task(reason))
+        }
+        Ok(Err(e)) => {
+            end(shim).await;
+            Err(failed(format!(
+                "ended without an answer: {}",
+                last_words(&spec.task_dir, &e)
+            )))
+        }
         Err(_) => {
-            let _ = stop.send(());
-            Err(failed(format!("did not answer within {} s", BIRTH.as_secs())))
+            end(shim).await;
+            Err(failed(format!(
+                "did not answer within {} s",
+                BIRTH.as_secs()
+            )))
         }
     }
 }
 
-async fn reap(mut shim: Child, stopped: tokio::sync::oneshot::Receiver<()>) {
-    tokio::select! {
-        _ = shim.wait() => {}
-        Ok(()) = stopped => {
-            let _ = shim.kill().await;
-        }
+/// Waits for a shim that failed, so that its lock is free; one that hangs is killed.
+async fn end(mut shim: Child) {
+    if timeout(PARTING, shim.wait()).await.is_err() {
+        let _ = shim.kill().await;
     }
 }
 

@@ -5,6 +5,7 @@
 //! who takes it may touch the task.
 
 mod adopt;
+mod forget;
 mod handle;
 mod launch;
 mod remains;
@@ -12,6 +13,7 @@ mod remains;
 pub(crate) use crate::shim::signal::Signal;
 pub(crate) use crate::shim::spec::TaskSpec;
 pub(crate) use adopt::{AdoptError, Adopted, adopt};
+pub(crate) use forget::forget;
 pub(crate) use handle::TaskHandle;
 pub(crate) use launch::{StartError, start, start_with};
 

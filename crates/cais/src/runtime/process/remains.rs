@@ -53,7 +53,10 @@ async fn end_all(find: impl Fn() -> Vec<Process>, signal: Signal, grace: Duratio
             tell(&living, Signal::KILL);
         }
         if now.saturating_duration_since(kill_at) >= LAST_WAIT {
-            warn!(processes = living.len(), "gave up on processes that do not die");
+            warn!(
+                processes = living.len(),
+                "gave up on processes that do not die"
+            );
             return true;
         }
         sleep(GLANCE).await;
