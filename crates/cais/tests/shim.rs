@@ -1,0 +1,450 @@
+//! Tasks with real shims: what they report, what they leave on disk, and that nothing of them survives its end.
+#![expect(
+    dead_code,
+    unused_imports,
+    reason = "the modules are the binary's; a test crate uses a part of them"
+)]
+
+#[path = "../src/logs/mod.rs"]
+mod logs;
+#[path = "../src/runtime/process/mod.rs"]
+mod process;
+#[path = "../src/shim/mod.rs"]
+mod shim;
+
+use cais_engine::event::{ExitStatus, RevisionNumber, TaskId};
+use cais_model::name::ServiceName;
+use cais_model::stack::LogRotation;
+use process::{Adopted, Signal, TaskEvent, TaskHandle, TaskSpec};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{sleep, timeout};
+
+/// Nothing here takes so long unless it hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A state folder, and the events of the tasks in it.
+struct Stack {
+    dir: TempDir,
+    events: UnboundedSender<(TaskId, TaskEvent)>,
+    heard: UnboundedReceiver<(TaskId, TaskEvent)>,
+}
+
+impl Stack {
+    fn new() -> Self {
+        let (events, heard) = unbounded_channel();
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            events,
+            heard,
+        }
+    }
+
+    fn task_dir(&self, task: u64) -> PathBuf {
+        self.dir.path().join("tasks").join(task.to_string())
+    }
+
+    fn spec(&self, task: u64, argv: &[&str]) -> TaskSpec {
+        let path = std::env::var("PATH").unwrap();
+        TaskSpec {
+            task: TaskId(task),
+            service: ServiceName::parse("web").unwrap(),
+            revision: RevisionNumber(1),
+            task_dir: self.task_dir(task),
+            socket: self.dir.path().join(format!("{task}.sock")),
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            env: BTreeMap::from([
+                ("PATH".to_owned(), path),
+                ("SECRET".to_owned(), "hunter2".to_owned()),
+            ]),
+            cwd: self.dir.path().to_owned(),
+            stop_signal: Signal::TERM,
+            stop_grace: Duration::from_secs(5),
+            log: LogRotation {
+                max_bytes: 10 << 20,
+                max_files: 3,
+            },
+        }
+    }
+
+    async fn start(&self, spec: TaskSpec) -> Result<TaskHandle, process::StartError> {
+        process::start_with(
+            Path::new(env!("CARGO_BIN_EXE_cais")),
+            spec,
+            self.events.clone(),
+        )
+        .await
+    }
+
+    async fn sh(&self, task: u64, script: &str) -> TaskHandle {
+        self.start(self.spec(task, &["sh", "-c", script]))
+            .await
+            .unwrap()
+    }
+
+    async fn next(&mut self) -> TaskEvent {
+        timeout(PATIENCE, self.heard.recv())
+            .await
+            .expect("an event")
+            .unwrap()
+            .1
+    }
+
+    /// Hears `Started`, then waits for the end.
+    async fn end(&mut self) -> ExitStatus {
+        match self.next().await {
+            TaskEvent::Started { .. } => {}
+            other => panic!("{other:?} came before the start"),
+        }
+        match self.next().await {
+            TaskEvent::Exited(status) => status,
+            other => panic!("{other:?} instead of an end"),
+        }
+    }
+
+    fn log(&self, task: u64) -> String {
+        String::from_utf8_lossy(&fs::read(self.task_dir(task).join("log")).unwrap()).into_owned()
+    }
+
+    /// Waits until the task wrote this.
+    async fn says(&self, task: u64, text: &str) {
+        let seen = async {
+            while !fs::read_to_string(self.task_dir(task).join("log"))
+                .is_ok_and(|log| log.contains(text))
+            {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, seen)
+            .await
+            .unwrap_or_else(|_| panic!("the task never said `{text}`"));
+    }
+}
+
+fn alive(pid: u32) -> bool {
+    shim::processes::look(pid).is_some_and(|p| !p.zombie)
+}
+
+async fn check_end(script: &str, expected: ExitStatus) {
+    let mut stack = Stack::new();
+    let handle = stack.sh(1, script).await;
+    assert_eq!(stack.end().await, expected, "{script}");
+    assert!(!alive(handle.pid()));
+}
+
+#[tokio::test]
+async fn the_end_is_reported_as_it_was() {
+    check_end("exit 0", ExitStatus::Code(0)).await;
+    check_end("exit 3", ExitStatus::Code(3)).await;
+    check_end("kill -9 $$", ExitStatus::Signal(9)).await;
+    check_end("kill -SEGV $$", ExitStatus::Signal(11)).await;
+}
+
+#[tokio::test]
+async fn what_cannot_start_says_what_is_missing() {
+    let stack = Stack::new();
+    let check = async |spec: TaskSpec, expected: &str| {
+        let dir = spec.task_dir.clone();
+        let error = stack.start(spec).await.unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert!(matches!(
+            process::adopt(&dir, stack.events.clone()).await,
+            Ok(Adopted::NeverStarted)
+        ));
+    };
+    check(
+        stack.spec(1, &["no-such-program"]),
+        "no such file: `no-such-program` (not in PATH)",
+    )
+    .await;
+    check(stack.spec(2, &["./foo", "bar"]), "no such file: `./foo`").await;
+    check(stack.spec(3, &[]), "the command is empty").await;
+    let mut nowhere = stack.spec(4, &["true"]);
+    nowhere.cwd = "/no/such/folder".into();
+    check(nowhere, "no such folder: `/no/such/folder`").await;
+    let script = stack.dir.path().join("script");
+    fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = script.to_str().unwrap();
+    let expected = format!("cannot execute `{path}`: its interpreter does not exist");
+    check(stack.spec(5, &[path]), &expected).await;
+}
+
+#[tokio::test]
+async fn a_stop_reaches_the_whole_group() {
+    let mut stack = Stack::new();
+    // The grandchild says goodbye by itself; the shell leaves at once.
+    let script = "(trap 'echo grandchild; exit 0' TERM; echo ready; while :; do sleep 0.05; done) & \
+                  trap 'echo leader; exit 7' TERM; wait; wait";
+    let handle = stack.sh(1, script).await;
+    stack.says(1, "ready").await;
+    handle.stop(Signal::TERM, Duration::from_secs(10)).await;
+    assert_eq!(stack.end().await, ExitStatus::Code(7));
+    let log = stack.log(1);
+    assert!(
+        log.contains("grandchild") && log.contains("leader"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn what_ignores_the_stop_signal_is_killed_after_the_grace() {
+    let mut stack = Stack::new();
+    let handle = stack
+        .sh(1, "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+        .await;
+    stack.says(1, "ready").await;
+    handle.stop(Signal::TERM, Duration::from_secs(3600)).await;
+    // Asking again shortens.
+    handle.stop(Signal::TERM, Duration::from_millis(200)).await;
+    assert_eq!(stack.end().await, ExitStatus::Signal(9));
+}
+
+#[tokio::test]
+async fn a_kill_does_not_wait() {
+    let mut stack = Stack::new();
+    let handle = stack
+        .sh(1, "trap '' TERM; echo ready; while :; do sleep 0.05; done")
+        .await;
+    stack.says(1, "ready").await;
+    handle.kill().await;
+    assert_eq!(stack.end().await, ExitStatus::Signal(9));
+}
+
+#[tokio::test]
+async fn neither_a_deaf_grandchild_nor_a_daemon_survives_the_leader() {
+    let mut stack = Stack::new();
+    let script = "(trap '' TERM; echo deaf $(sh -c 'echo $PPID'); exec >/dev/null 2>&1; while :; do sleep 0.05; done) & \
+                  setsid sh -c '(setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo daemon $!)'; \
+                  while :; do sleep 0.05; done";
+    let handle = stack.sh(1, script).await;
+    stack.says(1, "deaf").await;
+    stack.says(1, "daemon").await;
+    let log = stack.log(1);
+    let pid = |word: &str| -> u32 {
+        let line = log.lines().find(|line| line.contains(word)).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let (deaf, daemon) = (pid("deaf"), pid("daemon"));
+    assert!(alive(deaf) && alive(daemon));
+    handle.stop(Signal::TERM, Duration::from_millis(300)).await;
+    assert_eq!(stack.end().await, ExitStatus::Signal(15));
+    assert!(!alive(deaf) && !alive(daemon));
+}
+
+#[tokio::test]
+async fn a_child_that_holds_the_pipes_does_not_hold_the_end() {
+    let mut stack = Stack::new();
+    stack.sh(1, "setsid sleep 1000 & exit 4").await;
+    assert_eq!(stack.end().await, ExitStatus::Code(4));
+}
+
+#[tokio::test]
+async fn a_killed_shim_takes_its_task_along_and_the_end_is_unknown() {
+    let mut stack = Stack::new();
+    let script = "setsid sh -c '(setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo daemon $!)'; exec sleep 1000";
+    let handle = stack.sh(1, script).await;
+    stack.says(1, "daemon").await;
+    let log = stack.log(1);
+    let daemon: u32 = log.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    kill_shim(&stack.task_dir(1));
+    assert_eq!(stack.end().await, ExitStatus::Unknown);
+    assert!(!alive(handle.pid()) && !alive(daemon));
+    assert!(matches!(
+        process::adopt(&stack.task_dir(1), stack.events.clone()).await,
+        Ok(Adopted::Lost)
+    ));
+}
+
+fn shim_lives(task_dir: &Path) -> bool {
+    let record = shim::record::TaskRecord::read(task_dir).unwrap().unwrap();
+    alive(record.shim_pid)
+}
+
+fn kill_shim(task_dir: &Path) -> u32 {
+    let record = shim::record::TaskRecord::read(task_dir).unwrap().unwrap();
+    let shim = shim::processes::look(record.shim_pid).unwrap();
+    shim::processes::signal(&shim, Signal::KILL).unwrap();
+    record.pid
+}
+
+#[tokio::test]
+async fn a_task_whose_shim_was_killed_while_nobody_watched_is_ended_at_adoption() {
+    let stack = Stack::new();
+    // The pipes broke with the shim; whoever writes to them now dies of SIGPIPE, a shell included.
+    let script = "trap 'echo bye >told; exit' TERM; echo ready; exec 2>/dev/null; while :; do sleep 0.05; done";
+    let pid = stack.left_behind(1, script).await;
+    kill_shim(&stack.task_dir(1));
+    assert!(alive(pid));
+    assert!(matches!(
+        process::adopt(&stack.task_dir(1), stack.events.clone()).await,
+        Ok(Adopted::Lost)
+    ));
+    assert!(!alive(pid));
+    assert_eq!(
+        fs::read_to_string(stack.dir.path().join("told")).unwrap(),
+        "bye\n"
+    );
+}
+
+impl Stack {
+    /// Starts a task from a supervisor that is gone when this returns. The task has said `ready`.
+    async fn left_behind(&self, task: u64, script: &str) -> u32 {
+        let spec = self.spec(task, &["sh", "-c", script]);
+        let supervisor = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (events, _) = unbounded_channel();
+        let start = async move {
+            process::start_with(Path::new(env!("CARGO_BIN_EXE_cais")), spec, events)
+                .await
+                .unwrap()
+                .pid()
+        };
+        let pid = supervisor.spawn(start).await.unwrap();
+        self.says(task, "ready").await;
+        supervisor.shutdown_background();
+        pid
+    }
+}
+
+#[tokio::test]
+async fn the_next_supervisor_adopts_the_same_process() {
+    let mut stack = Stack::new();
+    let pid = stack
+        .left_behind(
+            1,
+            "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done",
+        )
+        .await;
+    let adopted = process::adopt(&stack.task_dir(1), stack.events.clone())
+        .await
+        .unwrap();
+    let Adopted::Alive(handle) = adopted else {
+        panic!("{adopted:?}")
+    };
+    assert_eq!(handle.pid(), pid);
+    handle.stop(Signal::TERM, Duration::from_secs(10)).await;
+    assert_eq!(stack.end().await, ExitStatus::Code(5));
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_watched_is_read_from_disk() {
+    let stack = Stack::new();
+    let pid = stack
+        .left_behind(
+            1,
+            "echo ready; while [ ! -e go ]; do sleep 0.02; done; exit 6",
+        )
+        .await;
+    fs::write(stack.dir.path().join("go"), "").unwrap();
+    while alive(pid) || shim_lives(&stack.task_dir(1)) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let adopted = process::adopt(&stack.task_dir(1), stack.events.clone())
+        .await
+        .unwrap();
+    assert!(
+        matches!(adopted, Adopted::Exited(ExitStatus::Code(6))),
+        "{adopted:?}"
+    );
+    assert!(matches!(
+        process::adopt(&stack.task_dir(9), stack.events.clone()).await,
+        Ok(Adopted::NeverStarted)
+    ));
+}
+
+#[tokio::test]
+async fn starting_twice_runs_one_process() {
+    let mut stack = Stack::new();
+    let argv = ["sh", "-c", "echo ran >>runs; exec sleep 1000"];
+    let (first, second) = tokio::join!(
+        stack.start(stack.spec(1, &argv)),
+        stack.start(stack.spec(1, &argv))
+    );
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first.pid(), second.pid());
+    assert_eq!(stack.next().await, TaskEvent::Started { pid: first.pid() });
+    assert_eq!(stack.next().await, TaskEvent::Started { pid: first.pid() });
+    second.kill().await;
+    assert_eq!(stack.next().await, TaskEvent::Exited(ExitStatus::Signal(9)));
+    assert_eq!(stack.next().await, TaskEvent::Exited(ExitStatus::Signal(9)));
+    // And once more, now that it is over: its end is told, nothing runs.
+    let third = stack.start(stack.spec(1, &argv)).await.unwrap();
+    assert_eq!(third.pid(), first.pid());
+    assert_eq!(stack.end().await, ExitStatus::Signal(9));
+    assert_eq!(
+        fs::read_to_string(stack.dir.path().join("runs")).unwrap(),
+        "ran\n"
+    );
+}
+
+#[tokio::test]
+async fn a_task_gets_its_own_world_and_nothing_of_the_shims() {
+    let mut stack = Stack::new();
+    let script = "cat /proc/$$/environ | tr '\\0' '\\n' | sed 's/=.*//' | sort | tr '\\n' ' '; echo; umask; pwd; \
+                  grep -E 'SigIgn|SigBlk' /proc/self/status; ls /proc/$$/fd | tr '\\n' ' '; echo; \
+                  echo mark $CAIS_TASK";
+    let mut spec = stack.spec(7, &["sh", "-c", script]);
+    spec.cwd = stack.dir.path().canonicalize().unwrap();
+    let (mark, cwd) = (
+        shim::spec::mark(&spec.task_dir, spec.task),
+        spec.cwd.clone(),
+    );
+    stack.start(spec).await.unwrap();
+    assert_eq!(stack.end().await, ExitStatus::Code(0));
+    let log = stack.log(7);
+    let said: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once(" F "))
+        .map(|(_, text)| text)
+        .collect();
+    let cwd = cwd.to_str().unwrap();
+    let [
+        variables,
+        umask,
+        folder,
+        blocked,
+        ignored,
+        descriptors,
+        own_mark,
+    ] = said[..]
+    else {
+        panic!("{log}")
+    };
+    assert_eq!(variables, "CAIS_TASK PATH SECRET ");
+    assert_eq!((umask, folder), ("0022", cwd));
+    for signals in [blocked, ignored] {
+        // Past 31 are the C library's own and the real-time ones; whatever ran the tests decides about those.
+        let set = u64::from_str_radix(signals.split('\t').next_back().unwrap(), 16).unwrap();
+        assert_eq!(set & 0x7fff_ffff, 0, "{signals}");
+    }
+    assert_eq!(descriptors, "0 1 2 ");
+    assert_eq!(own_mark, format!("mark {mark}"));
+}
+
+#[tokio::test]
+async fn the_spec_and_its_secrets_never_touch_the_disk() {
+    let stack = Stack::new();
+    let handle = stack.sh(1, "echo ready; exec sleep 1000").await;
+    stack.says(1, "ready").await;
+    for entry in fs::read_dir(stack.task_dir(1)).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read(&path).unwrap();
+        assert!(
+            !String::from_utf8_lossy(&text).contains("hunter2"),
+            "{}",
+            path.display()
+        );
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+    handle.kill().await;
+}
