@@ -260,11 +260,15 @@ summarise_tests() {
   printf 'tests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$((skipped + ignored))"
 }
 
-# `     Running unittests src/lib.rs (/…/deps/cais_engine-0123abcd)` becomes `cais_engine src/lib.rs`.
+# `     Running unittests src/lib.rs (/…/deps/cais_engine-0123abcd)` becomes `cais_engine src/lib.rs`,
+# `     Running tests/load.rs (/…/deps/load-0123abcd)` becomes `tests/load.rs`.
 test_program() {
   local binary=${1##*/} file=${1#*Running }
-  file=${file#unittests }
-  printf '%s %s' "${binary%-*}" "${file%% (*}"
+  file=${file%% (*}
+  case "$file" in
+    'unittests '*) printf '%s %s' "${binary%-*}" "${file#unittests }" ;;
+    *) printf '%s' "$file" ;;
+  esac
 }
 
 run_tests() {
