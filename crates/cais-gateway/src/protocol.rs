@@ -84,7 +84,7 @@ pub enum FromGateway {
 }
 
 /// One finished request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// Milliseconds since the Unix epoch at which its head was read.
     pub at_ms: u64,
