@@ -40,12 +40,22 @@ pub(crate) fn rebase(tree: &mut Node, from: &Path, to: &Path) {
     if from == to {
         return;
     }
-    let prefix = match from.strip_prefix(to) {
-        // Inside the project they stay relative, so that moving the project changes no definition.
-        Ok(below) => Path::new(".").join(below),
-        Err(_) => from.to_path_buf(),
-    };
+    let prefix = relative(from, to);
     walk(tree, &prefix, &mut TreePath::root());
+}
+
+/// The way from `to` to `from`. It stays relative where they share a folder, so that moving the project changes no definition.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let shared = from
+        .components()
+        .zip(to.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    if shared < 2 {
+        return from.to_path_buf();
+    }
+    let up = to.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(from.components().skip(shared)).collect()
 }
 
 fn walk(node: &mut Node, prefix: &Path, path: &mut TreePath) {
@@ -128,12 +138,29 @@ mod tests {
     }
 
     #[test]
+    fn the_way_between_folders_is_relative_where_they_share_one() {
+        for (from, to, want) in [
+            ("/p/sub", "/p", "sub"),
+            ("/p", "/p/sub", ".."),
+            ("/p/a", "/p/b", "../a"),
+            ("/else", "/p", "/else"),
+        ] {
+            assert_eq!(
+                relative(Path::new(from), Path::new(to)),
+                Path::new(want),
+                "{from} {to}"
+            );
+        }
+    }
+
+    #[test]
     fn paths_move_with_their_file() {
         for (text, prefix, want) in [
             ("./a", "./sub", Some("./sub/a")),
             ("../a", "./sub", Some("./a")),
             ("a", "/else", Some("/else/a")),
             (".", "./sub", Some("./sub")),
+            ("./a", "..", Some("../a")),
             ("/a", "./sub", None),
             ("https://example.com/a.git", "./sub", None),
         ] {

@@ -34,7 +34,7 @@ fn service(service: &mut Node) {
                 }
             }
             "env_file" => each(node, |item| {
-                set_default(item, "required", Value::Bool(true))
+                set_default(item, "required", Value::Bool(true));
             }),
             "gpus" => each(node, every_device),
             "ports" => each(node, |item| {

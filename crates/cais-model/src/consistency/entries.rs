@@ -78,15 +78,11 @@ fn origin(
         .copied()
         .filter(|key| node.get(key).is_some())
         .collect();
-    let list = origins
-        .iter()
-        .map(|key| format!("`{key}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let list = quoted(origins, ", ");
     if given.len() > 1 {
         diagnostics.push(node.error(format!(
             "{what} `{name}` has {}; it can have one of {list}",
-            given.join(" and ")
+            quoted(&given, " and ")
         )));
     }
     if given.is_empty() && node.get("external").is_none() && node.get("driver").is_none() {
@@ -146,4 +142,12 @@ fn device_request(device: &Node, diagnostics: &mut Vec<Diagnostic>) {
 
 fn width(key: &str) -> u32 {
     u32::try_from(key.chars().count()).unwrap_or(1)
+}
+
+fn quoted(names: &[&str], separator: &str) -> String {
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(separator)
 }

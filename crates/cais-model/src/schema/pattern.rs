@@ -65,7 +65,7 @@ mod tests {
                     match (key.as_str(), value) {
                         ("pattern", Json::String(pattern)) => found.push(pattern.clone()),
                         ("patternProperties", Json::Object(map)) => {
-                            found.extend(map.keys().cloned())
+                            found.extend(map.keys().cloned());
                         }
                         _ => {}
                     }
