@@ -71,14 +71,16 @@ agreed_to_install() {
 
 # The command by which this system's own package manager installs `compiler` or `redis`.
 package_command() {
+  local sudo='sudo '
+  [ "$(id -u)" != 0 ] || sudo=''
   if have apt-get; then
-    [ "$1" = redis ] && echo 'sudo apt-get install redis-server' || echo 'sudo apt-get install build-essential'
+    [ "$1" = redis ] && echo "${sudo}apt-get install redis-server" || echo "${sudo}apt-get install build-essential"
   elif [ "$(uname -s)" = Darwin ]; then
     [ "$1" = redis ] && echo 'brew install redis' || echo 'xcode-select --install'
   elif have dnf; then
-    [ "$1" = redis ] && echo 'sudo dnf install redis' || echo 'sudo dnf install gcc make'
+    [ "$1" = redis ] && echo "${sudo}dnf install redis" || echo "${sudo}dnf install gcc make"
   elif have pacman; then
-    [ "$1" = redis ] && echo 'sudo pacman -S valkey' || echo 'sudo pacman -S base-devel'
+    [ "$1" = redis ] && echo "${sudo}pacman -S valkey" || echo "${sudo}pacman -S base-devel"
   else
     [ "$1" = redis ] && echo "your system's package redis" || echo "your system's package of a C compiler that answers to cc"
   fi
@@ -258,11 +260,15 @@ summarise_tests() {
   printf 'tests: %d passed, %d failed, %d skipped\n' "$passed" "$failed" "$((skipped + ignored))"
 }
 
-# `     Running unittests src/lib.rs (/…/deps/cais_engine-0123abcd)` becomes `cais_engine src/lib.rs`.
+# `     Running unittests src/lib.rs (/…/deps/cais_engine-0123abcd)` becomes `cais_engine src/lib.rs`,
+# `     Running tests/load.rs (/…/deps/load-0123abcd)` becomes `tests/load.rs`.
 test_program() {
   local binary=${1##*/} file=${1#*Running }
-  file=${file#unittests }
-  printf '%s %s' "${binary%-*}" "${file%% (*}"
+  file=${file%% (*}
+  case "$file" in
+    'unittests '*) printf '%s %s' "${binary%-*}" "${file#unittests }" ;;
+    *) printf '%s' "$file" ;;
+  esac
 }
 
 run_tests() {

@@ -50,7 +50,7 @@ pub(crate) fn submit(
     }
     match service.rollout.state {
         RolloutState::Failed | RolloutState::RollbackFailed => {
-            rollout::begin(service, to, "tried again", turn)
+            rollout::begin(service, to, "tried again", turn);
         }
         RolloutState::Completed | RolloutState::RollbackSuccessful if service.given_up > 0 => {
             rollout::begin(service, to, "tried again", turn);

@@ -107,6 +107,7 @@ pub(crate) fn advance(service: &mut Service, turn: &mut Turn<'_>) {
             }
             TaskPhase::Stopping if task.again_at.is_some_and(|at| at <= turn.now) => {
                 task.again_at = Some(turn.now + KILL_SLACK);
+                task.say(id, "it was told to stop and is still there: killed", turn);
                 turn.act(Action::KillTask { task: id });
             }
             TaskPhase::Draining

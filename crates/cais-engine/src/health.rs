@@ -56,7 +56,7 @@ impl Check {
 
     /// Takes note that a probe is asked for, when one is due. At most one is under way.
     pub(crate) fn ask(&mut self, now: Moment) -> bool {
-        let due = self.asked_at.is_none() && self.next_at.is_some_and(|at| at <= now);
+        let due = self.asked_at.is_none() && self.next_at.is_none_or(|at| at <= now);
         if due {
             self.asked_at = Some(now);
             self.next_at = None;

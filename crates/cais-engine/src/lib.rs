@@ -17,6 +17,7 @@ mod depend;
 mod drain;
 mod health;
 mod planner;
+mod reconcile;
 mod restart;
 mod rollout;
 mod step;

@@ -42,7 +42,7 @@ pub(crate) fn exited(service: &mut Service, id: TaskId, status: ExitStatus, turn
             ended_by_itself(service, id, Some(status), &reason, turn);
         }
         TaskPhase::Draining | TaskPhase::Stopping => {
-            drain::over(task, id, Some(status), &reason, turn)
+            drain::over(task, id, Some(status), &reason, turn);
         }
         // A second report.
         TaskPhase::Stopped => {}

@@ -9,10 +9,14 @@ use crate::time::Moment;
 use cais_model::name::ServiceName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub use crate::step::{Outcome, step};
 pub use crate::view::{traffic, views};
 pub use crate::wake::next_wake;
+
+/// A step that comes later than this after it was asked for comes after an absence.
+const PUNCTUAL: Duration = Duration::from_secs(10);
 
 /// The whole state of the engine. Serialises to a small JSON document without anything secret in it:
 /// of the tasks that are over, a service keeps only the few newest (they explain what failed), and
@@ -134,6 +138,23 @@ pub(crate) struct Backoff {
 }
 
 impl State {
+    /// Nobody was there between the last step and this one: silence in that time means nothing.
+    pub(crate) fn excuse_absence(&mut self, now: Moment) {
+        if now - self.clock < PUNCTUAL {
+            return;
+        }
+        let Some(wake) = next_wake(self).filter(|wake| *wake + PUNCTUAL < now) else {
+            return;
+        };
+        for service in self.services.values_mut() {
+            service.rollout.progress_at = service.rollout.progress_at + (now - wake);
+            for task in service.tasks.values_mut() {
+                task.liveness.ask_again(now);
+                task.readiness.ask_again(now);
+            }
+        }
+    }
+
     /// The machine was started anew and its clock with it: what was past is past, and what was
     /// still to wait is still to wait.
     pub(crate) fn rebase(&mut self, now: Moment) {

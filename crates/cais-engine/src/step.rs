@@ -61,6 +61,9 @@ impl Turn<'_> {
 /// with [`Event::Recovered`], where it means that the machine was started anew: then all moments in
 /// the state are moved so that what was still to wait is still to wait.
 ///
+/// A step that comes much later than `next_wake` asked for means that the machine slept or nobody
+/// supervised: then no rollout has missed its deadline and no probe its answer.
+///
 /// Events about tasks that are over or unknown change nothing, nor does an event that comes twice.
 pub fn step(state: &mut State, event: Event, now: Moment) -> Outcome {
     let mut outcome = Outcome::default();
@@ -68,6 +71,7 @@ pub fn step(state: &mut State, event: Event, now: Moment) -> Outcome {
         state.rebase(now);
     }
     let now = now.max(state.clock);
+    state.excuse_absence(now);
     state.clock = now;
     take(state, event, now, &mut outcome);
     settle(state, now, &mut outcome);
@@ -93,13 +97,13 @@ fn take(state: &mut State, event: Event, now: Moment, outcome: &mut Outcome) {
         ),
         Event::Scale { service, desired } => {
             with(state, &service, now, outcome, |service, _| {
-                command::scale(service, desired)
+                command::scale(service, desired);
             });
         }
         Event::Stop { services } => {
             for name in command::meant(state, services) {
                 with(state, &name, now, outcome, |service, turn| {
-                    command::end(service, Wanted::Stopped, turn)
+                    command::end(service, Wanted::Stopped, turn);
                 });
             }
         }
@@ -122,21 +126,21 @@ fn take(state: &mut State, event: Event, now: Moment, outcome: &mut Outcome) {
             command::down(state);
             for name in command::meant(state, Default::default()) {
                 with(state, &name, now, outcome, |service, turn| {
-                    command::end(service, Wanted::Removed, turn)
+                    command::end(service, Wanted::Removed, turn);
                 });
             }
         }
         Event::Started { task } => of_task(state, task, now, outcome, |service, turn| {
-            task::started(service, task, turn)
+            task::started(service, task, turn);
         }),
         Event::StartFailed { task, reason } => {
             of_task(state, task, now, outcome, |service, turn| {
-                restart::start_failed(service, task, &reason, turn)
+                restart::start_failed(service, task, &reason, turn);
             });
         }
         Event::Exited { task, status } => {
             of_task(state, task, now, outcome, |service, turn| {
-                restart::exited(service, task, status, turn)
+                restart::exited(service, task, status, turn);
             });
         }
         Event::Probed {
@@ -145,14 +149,14 @@ fn take(state: &mut State, event: Event, now: Moment, outcome: &mut Outcome) {
             outcome: answer,
         } => {
             of_task(state, task, now, outcome, |service, turn| {
-                task::probed(service, task, kind, answer, turn)
+                task::probed(service, task, kind, answer, turn);
             });
         }
         Event::Unrouted { task } => of_task(state, task, now, outcome, |service, turn| {
-            drain::unrouted(service, task, turn)
+            drain::unrouted(service, task, turn);
         }),
         Event::Drained { task } => of_task(state, task, now, outcome, |service, turn| {
-            drain::drained(service, task, turn)
+            drain::drained(service, task, turn);
         }),
         Event::Recovered => {
             for name in command::meant(state, Default::default()) {
@@ -183,7 +187,7 @@ fn apply(
             .collect();
         for name in absent {
             with(state, &name, now, outcome, |service, turn| {
-                command::end(service, Wanted::Removed, turn)
+                command::end(service, Wanted::Removed, turn);
             });
         }
     }
@@ -253,7 +257,7 @@ fn settle(state: &mut State, now: Moment, outcome: &mut Outcome) {
             let gate = depend::gate(state, &name);
             let may_stop = depend::may_stop(state, &name);
             with(state, &name, now, outcome, |service, turn| {
-                advance(service, &gate, may_stop, turn)
+                advance(service, &gate, may_stop, turn);
             });
             remove(state, &name, outcome);
         }

@@ -288,15 +288,23 @@ fn assess(task: &mut Task, id: TaskId, policy: &Policy, turn: &mut Turn<'_>) -> 
         _ => {}
     }
     if verdict.health == TaskHealth::Unhealthy {
-        return (!task.blamed).then(|| Failure {
+        return (!task.blamed).then_some(Failure {
             task: id,
             reason: verdict.reason,
         });
     }
-    if task.phase == TaskPhase::Running && task.healthy_at.is_none() {
-        // It recovered before it was replaced; its time of observation begins anew.
-        task.healthy_at = Some(turn.now);
-        task.blamed = false;
+    match verdict.health {
+        // Under observation an interruption begins it anew.
+        TaskHealth::NotReady if !task.proven => task.healthy_at = None,
+        // It recovered before it was replaced.
+        TaskHealth::Healthy if task.healthy_at.is_none() => {
+            task.healthy_at = Some(turn.now);
+            task.blamed = false;
+        }
+        TaskHealth::NotReady
+        | TaskHealth::Healthy
+        | TaskHealth::Unknown
+        | TaskHealth::Unhealthy => {}
     }
     None
 }

@@ -2,6 +2,7 @@
 
 use crate::drain;
 use crate::notice::TaskPhase;
+use crate::reconcile;
 use crate::rollout;
 use crate::state::{Service, State, Wanted};
 use crate::task::{KINDS, Task};
@@ -30,7 +31,7 @@ fn of_service(service: &Service, now: Moment) -> Vec<Moment> {
                 .filter_map(|(_, task)| rollout::proven_at(service, task)),
         );
         moments.extend(rollout::deadline(service));
-        moments.extend(rollout::held_back_until(service, now));
+        moments.extend(reconcile::held_back_until(service, now));
     }
     moments
 }

@@ -5,6 +5,7 @@
     unreachable_pub,
     reason = "a module of test binaries has no crate to be reached from"
 )]
+#![allow(clippy::unwrap_used, reason = "support of tests, in which a panic is a failure")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod invariants;
@@ -356,10 +357,10 @@ impl World {
             if queued.is_some_and(|queued| queued <= at) {
                 self.now = self.now.max(at);
                 let (_, event) = self.queue.pop_first().unwrap();
-                if let Event::Exited { task, status } = event {
-                    if let Some(process) = self.processes.get_mut(&task) {
-                        process.exit.get_or_insert(status);
-                    }
+                if let Event::Exited { task, status } = event
+                    && let Some(process) = self.processes.get_mut(&task)
+                {
+                    process.exit.get_or_insert(status);
                 }
                 self.feed(event);
                 ticks_in_place = 0;
