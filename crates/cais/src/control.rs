@@ -31,11 +31,20 @@ pub(crate) enum Request {
     /// Tasks end, services stay known. Empty: all.
     Stop { services: BTreeSet<ServiceName> },
     /// Stopped services run again. Empty: all.
-    Start { services: BTreeSet<ServiceName>, wait: Wait },
+    Start {
+        services: BTreeSet<ServiceName>,
+        wait: Wait,
+    },
     /// Every task is replaced by one of the same revision. Empty: all.
-    Restart { services: BTreeSet<ServiceName>, wait: Wait },
+    Restart {
+        services: BTreeSet<ServiceName>,
+        wait: Wait,
+    },
     /// The desired count of services.
-    Scale { services: BTreeMap<ServiceName, u32>, wait: Wait },
+    Scale {
+        services: BTreeMap<ServiceName, u32>,
+        wait: Wait,
+    },
     /// One snapshot.
     Status,
     /// Every notice from now on, until the connection is closed.
@@ -101,10 +110,16 @@ pub(crate) enum Until {
 
 /// What the supervisor answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Reply {
     /// Who it is.
-    Hello { protocol: u32, version: String, pid: u32, directory: PathBuf, project: String },
+    Hello {
+        protocol: u32,
+        version: String,
+        pid: u32,
+        directory: PathBuf,
+        project: String,
+    },
     /// Something worth a line: a skipped service, a port bound to loopback.
     Remark { text: String },
     /// The engine said something.
@@ -117,7 +132,11 @@ pub(crate) enum Reply {
         services: Vec<ServiceResult>,
     },
     /// The request failed; nothing of it stays half done.
-    Failed { exit: Exit, message: String, help: Option<String> },
+    Failed {
+        exit: Exit,
+        message: String,
+        help: Option<String>,
+    },
 }
 
 /// A notice with its time.
@@ -214,17 +233,27 @@ impl Conversation {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         write.write_all(&line).await?;
-        Ok(Self { lines: BufReader::new(read).lines(), _write: write })
+        Ok(Self {
+            lines: BufReader::new(read).lines(),
+            _write: write,
+        })
     }
 
     /// The next answer; `None` when the supervisor closed the connection.
     pub(crate) async fn next(&mut self) -> Outcome<Option<Reply>> {
         let line = self.lines.next_line().await.map_err(|error| {
-            Failure::new(Exit::Error, format!("the supervisor's answer broke off: {error}"))
+            Failure::new(
+                Exit::Error,
+                format!("the supervisor's answer broke off: {error}"),
+            )
         })?;
         let Some(line) = line else { return Ok(None) };
         match serde_json::from_str(&line) {
-            Ok(Reply::Failed { exit, message, help }) => {
+            Ok(Reply::Failed {
+                exit,
+                message,
+                help,
+            }) => {
                 let mut failure = Failure::new(exit, message);
                 failure.help = help;
                 Err(failure)
@@ -234,7 +263,9 @@ impl Conversation {
                 Exit::Error,
                 format!("the supervisor speaks another version of the control protocol: {error}"),
             )
-            .help("type `cais down` with the cais that started it, then `cais up -d` with this one")),
+            .help(
+                "type `cais down` with the cais that started it, then `cais up -d` with this one",
+            )),
         }
     }
 }

@@ -48,7 +48,13 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure with its sentence.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), help: None, diagnostics: Vec::new(), files: Vec::new() }
+        Self {
+            exit,
+            message: message.into(),
+            help: None,
+            diagnostics: Vec::new(),
+            files: Vec::new(),
+        }
     }
 
     /// The same with what to type next.
@@ -59,12 +65,21 @@ impl Failure {
 
     /// A file that cannot be used: its diagnostics are printed with their source lines.
     pub(crate) fn invalid(diagnostics: Vec<Diagnostic>, files: Vec<(PathBuf, String)>) -> Self {
-        let errors = diagnostics.iter().filter(|d| d.severity == cais_model::diagnostic::Severity::Error).count();
+        let errors = diagnostics
+            .iter()
+            .filter(|d| d.severity == cais_model::diagnostic::Severity::Error)
+            .count();
         let message = match errors {
             1 => "1 error, nothing was changed".to_owned(),
             n => format!("{n} errors, nothing was changed"),
         };
-        Self { exit: Exit::Usage, message, help: None, diagnostics, files }
+        Self {
+            exit: Exit::Usage,
+            message,
+            help: None,
+            diagnostics,
+            files,
+        }
     }
 
     /// The process's exit code.

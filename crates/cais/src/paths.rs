@@ -20,7 +20,10 @@ impl Paths {
         let key = format!("{name}-{}", &digest[..10]);
         // The runtime folder's name does not grow with the project's: sockets have short paths.
         let short = blake3::hash(key.as_bytes()).to_hex();
-        Ok(Self { state: state_root()?.join(&key), runtime: runtime_root()?.join(&short[..12]) })
+        Ok(Self {
+            state: state_root()?.join(&key),
+            runtime: runtime_root()?.join(&short[..12]),
+        })
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
@@ -78,8 +81,11 @@ pub(crate) fn state_root() -> Outcome<PathBuf> {
         .or_else(|| absolute_variable("HOME").map(|home| home.join(".local/state")))
         .map(|root| root.join("cais"))
         .ok_or_else(|| {
-            Failure::new(Exit::Error, "no place for state: neither XDG_STATE_HOME nor HOME is set")
-                .help("set HOME, or XDG_STATE_HOME to a folder of yours")
+            Failure::new(
+                Exit::Error,
+                "no place for state: neither XDG_STATE_HOME nor HOME is set",
+            )
+            .help("set HOME, or XDG_STATE_HOME to a folder of yours")
         })
 }
 
@@ -92,29 +98,46 @@ fn runtime_root() -> Outcome<PathBuf> {
             return Ok(root);
         }
     }
-    Ok(PathBuf::from(format!("/tmp/cais-{}", rustix::process::getuid().as_raw())))
+    Ok(PathBuf::from(format!(
+        "/tmp/cais-{}",
+        rustix::process::getuid().as_raw()
+    )))
 }
 
 fn absolute_variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    std::env::var_os(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }
 
 /// Makes `path` (and its parents) with mode 0700, and refuses a folder that somebody else owns: in
 /// `/tmp` another user could have made it first.
 pub(crate) fn private_dir(path: &Path) -> Outcome {
     let cannot = |what: &str, error: std::io::Error| {
-        Failure::new(Exit::Error, format!("cannot {what} `{}`: {error}", path.display())).help(format!(
+        Failure::new(
+            Exit::Error,
+            format!("cannot {what} `{}`: {error}", path.display()),
+        )
+        .help(format!(
             "make sure that you own `{}` and that its disk has room",
             path.parent().unwrap_or(path).display()
         ))
     };
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| cannot("create the folder", e))?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|e| cannot("create the folder", e))?;
     let meta = std::fs::symlink_metadata(path).map_err(|e| cannot("look at the folder", e))?;
     let me = rustix::process::getuid().as_raw();
     if meta.uid() != me || !meta.is_dir() {
         return Err(Failure::new(
             Exit::Error,
-            format!("`{}` belongs to user {}, not to you (user {me})", path.display(), meta.uid()),
+            format!(
+                "`{}` belongs to user {}, not to you (user {me})",
+                path.display(),
+                meta.uid()
+            ),
         )
         .help("remove it, or set XDG_STATE_HOME and XDG_RUNTIME_DIR to folders of your own"));
     }
@@ -134,7 +157,14 @@ mod tests {
         let a = Paths::of("demo", Path::new("/a")).unwrap();
         let b = Paths::of("demo", Path::new("/b")).unwrap();
         assert_ne!(a, b);
-        assert!(a.state.file_name().unwrap().to_str().unwrap().starts_with("demo-"));
+        assert!(
+            a.state
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("demo-")
+        );
     }
 
     #[test]
@@ -150,6 +180,9 @@ mod tests {
         std::fs::create_dir(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
         private_dir(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 }

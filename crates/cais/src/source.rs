@@ -14,16 +14,19 @@ pub(crate) struct CallerSource {
 
 impl CallerSource {
     pub(crate) fn new(variables: BTreeMap<String, String>) -> Self {
-        Self { variables, standard_input: std::cell::OnceCell::new() }
+        Self {
+            variables,
+            standard_input: std::cell::OnceCell::new(),
+        }
     }
 }
 
 impl Source for CallerSource {
     fn read(&self, path: &Path) -> Result<String, SourceError> {
         if path == Path::new("-") {
-            let text = self
-                .standard_input
-                .get_or_init(|| std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string()));
+            let text = self.standard_input.get_or_init(|| {
+                std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())
+            });
             return text.clone().map_err(SourceError::Other);
         }
         read_file(path)
@@ -42,7 +45,14 @@ pub(crate) struct ReleaseSource<'a> {
 
 impl<'a> ReleaseSource<'a> {
     pub(crate) fn new(release: &'a Release, variables: &'a BTreeMap<String, String>) -> Self {
-        Self { texts: release.texts.iter().map(|(path, text)| (path, text.as_str())).collect(), variables }
+        Self {
+            texts: release
+                .texts
+                .iter()
+                .map(|(path, text)| (path, text.as_str()))
+                .collect(),
+            variables,
+        }
     }
 }
 

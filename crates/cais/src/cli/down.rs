@@ -31,7 +31,9 @@ pub(crate) async fn run(global: &Global, args: DownArgs) -> Outcome {
 
 /// Is a supervisor there, or something that a dead one left?
 fn has_anything(project: &Project) -> bool {
-    let left = |folder: &std::path::Path| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    let left = |folder: &std::path::Path| {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+    };
     left(&project.paths.runtime) || left(&project.paths.tasks())
 }
 

@@ -37,8 +37,11 @@ pub(crate) fn run(hidden: Hidden) -> Outcome {
         Hidden::Supervise { .. } => supervise(),
         Hidden::Gateway { socket, cores } => {
             start_log();
-            cais_gateway::run::run(cais_gateway::run::GatewayOptions { control_socket: socket, cores })
-                .map_err(|error| Failure::new(Exit::Error, error.to_string()))
+            cais_gateway::run::run(cais_gateway::run::GatewayOptions {
+                control_socket: socket,
+                cores,
+            })
+            .map_err(|error| Failure::new(Exit::Error, error.to_string()))
         }
         // The shim tells its own faults through its handshake; its code says nothing more.
         Hidden::Shim { .. } => {
@@ -55,8 +58,12 @@ fn supervise() -> Outcome {
     start_log();
     let text = std::io::read_to_string(std::io::stdin())
         .map_err(|error| Failure::new(Exit::Error, format!("no instructions: {error}")))?;
-    let boot: Boot = serde_json::from_str(&text)
-        .map_err(|error| Failure::new(Exit::Usage, format!("this verb is for cais itself: {error}")))?;
+    let boot: Boot = serde_json::from_str(&text).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("this verb is for cais itself: {error}"),
+        )
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -87,5 +94,9 @@ fn answer(booted: &Booted) {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CAIS_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -46,7 +46,9 @@ fn parse_tail(text: &str) -> Result<Tail, String> {
     if text == "all" {
         return Ok(Tail::All);
     }
-    text.parse().map(Tail::PerTask).map_err(|_| "expected a number of lines, or `all`".to_owned())
+    text.parse()
+        .map(Tail::PerTask)
+        .map_err(|_| "expected a number of lines, or `all`".to_owned())
 }
 
 fn parse_when(text: &str) -> Result<Timestamp, String> {
@@ -55,7 +57,9 @@ fn parse_when(text: &str) -> Result<Timestamp, String> {
     }
     let span = humantime::parse_duration(text)
         .map_err(|_| "expected a time like 2026-11-22T10:00:00Z or a span like 10m".to_owned())?;
-    Timestamp::now().checked_sub(span).map_err(|error| error.to_string())
+    Timestamp::now()
+        .checked_sub(span)
+        .map_err(|error| error.to_string())
 }
 
 /// One line as `logs --json` prints it.
@@ -72,9 +76,15 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
     let project = Project::load(global)?;
     let known = &project.loaded.stack.services;
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
-        let list = known.keys().map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
-        return Err(Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
-            .help(format!("its services are: {list}")));
+        let list = known
+            .keys()
+            .map(ServiceName::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        return Err(
+            Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
+                .help(format!("its services are: {list}")),
+        );
     }
     let mut printer = Printer {
         json: global.json(),
@@ -96,25 +106,38 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
     match logs::read(&project.paths.state, &options) {
         Ok(lines) => lines.for_each(|line| printer.print(&line)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Failure::new(Exit::Error, format!("the logs cannot be read: {error}"))),
+        Err(error) => {
+            return Err(Failure::new(
+                Exit::Error,
+                format!("the logs cannot be read: {error}"),
+            ));
+        }
     }
     Ok(())
 }
 
 /// The stream of a foreground `up`: from now on, all services.
 pub(crate) async fn follow_all(global: &Global, project: &Project) -> Outcome {
-    let mut printer =
-        Printer { json: global.json(), timestamps: false, prefix: true, width: width(project, &[]) };
+    let mut printer = Printer {
+        json: global.json(),
+        timestamps: false,
+        prefix: true,
+        width: width(project, &[]),
+    };
     // The lines of the start are part of the story.
-    let options = Options { tail: Tail::PerTask(50), ..Options::default() };
+    let options = Options {
+        tail: Tail::PerTask(50),
+        ..Options::default()
+    };
     follow(project, options, &mut printer).await
 }
 
 async fn follow(project: &Project, options: Options, printer: &mut Printer) -> Outcome {
     let end = CancellationToken::new();
-    let mut lines = logs::follow(&project.paths.state, options, end.clone())
-        .map_err(|error| Failure::new(Exit::Error, format!("the logs cannot be read: {error}"))
-            .help("has the stack ever run? `cais up -d`"))?;
+    let mut lines = logs::follow(&project.paths.state, options, end.clone()).map_err(|error| {
+        Failure::new(Exit::Error, format!("the logs cannot be read: {error}"))
+            .help("has the stack ever run? `cais up -d`")
+    })?;
     // When the supervisor ends in good order nothing more will come.
     let paths = project.paths.clone();
     tokio::spawn(async move {
@@ -133,7 +156,12 @@ async fn follow(project: &Project, options: Options, printer: &mut Printer) -> O
 
 /// Width of the widest task name that is likely, so that the bars stand below each other.
 fn width(project: &Project, services: &[ServiceName]) -> usize {
-    let names = project.loaded.stack.services.keys().filter(|name| services.is_empty() || services.contains(name));
+    let names = project
+        .loaded
+        .stack
+        .services
+        .keys()
+        .filter(|name| services.is_empty() || services.contains(name));
     names.map(|name| name.as_str().len()).max().unwrap_or(0) + 4
 }
 
@@ -186,6 +214,8 @@ fn colour_of(service: &ServiceName) -> Style {
         AnsiColor::Blue,
         AnsiColor::BrightCyan,
     ];
-    let hash = service.as_str().bytes().fold(7usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(usize::from(byte)));
+    let hash = service.as_str().bytes().fold(7usize, |hash, byte| {
+        hash.wrapping_mul(31).wrapping_add(usize::from(byte))
+    });
     Style::new().fg_color(Some(Color::Ansi(COLOURS[hash % COLOURS.len()])))
 }

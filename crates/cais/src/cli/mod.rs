@@ -30,8 +30,9 @@ struct Cli {
 /// Options that every command takes, under Docker Compose's names.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
+    // Before the verb only, as Docker Compose has it: after it `-f` is `logs --follow`.
     /// Compose file; repeat to merge several, `-` reads standard input
-    #[arg(short = 'f', long = "file", value_name = "FILE", global = true)]
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Project name
     #[arg(short = 'p', long, value_name = "NAME", global = true)]
@@ -130,7 +131,11 @@ pub(crate) fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { 0 });
+            return ExitCode::from(if error.use_stderr() {
+                Exit::Usage.code()
+            } else {
+                0
+            });
         }
     };
     output::set_colours(cli.global.ansi);

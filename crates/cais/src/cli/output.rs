@@ -44,7 +44,10 @@ pub(crate) fn print(text: &str) -> Outcome {
 pub(crate) fn print_json(value: &impl Serialize) -> Outcome {
     match serde_json::to_string_pretty(value) {
         Ok(text) => print(&text),
-        Err(error) => Err(Failure::new(crate::exit::Exit::Error, format!("cannot print as JSON: {error}"))),
+        Err(error) => Err(Failure::new(
+            crate::exit::Exit::Error,
+            format!("cannot print as JSON: {error}"),
+        )),
     }
 }
 
@@ -95,7 +98,11 @@ pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic], files: &[(PathBuf, S
     let stderr = anstream::stderr();
     let colour = !matches!(stderr.current_choice(), anstream::ColorChoice::Never);
     for diagnostic in diagnostics {
-        let _ = write!(anstream::stderr(), "{}", cais_model::render::render(diagnostic, files, colour));
+        let _ = write!(
+            anstream::stderr(),
+            "{}",
+            cais_model::render::render(diagnostic, files, colour)
+        );
     }
 }
 
@@ -109,7 +116,10 @@ pub(crate) fn remark_loopback(stack: &Stack) {
                 .ports
                 .iter()
                 .filter(|port| !port.host_is_explicit)
-                .filter_map(|port| port.published.map(|published| format!("{} {published}", service.name)))
+                .filter_map(|port| {
+                    port.published
+                        .map(|published| format!("{} {published}", service.name))
+                })
         })
         .collect();
     if !ports.is_empty() {
@@ -121,14 +131,19 @@ pub(crate) fn remark_loopback(stack: &Stack) {
 }
 
 /// The last lines that a failed service's tasks wrote.
-pub(crate) fn print_last_lines<'a>(project: &Project, services: impl Iterator<Item = &'a ServiceName>) {
+pub(crate) fn print_last_lines<'a>(
+    project: &Project,
+    services: impl Iterator<Item = &'a ServiceName>,
+) {
     for service in services {
         let options = logs::Options {
             services: [service.clone()].into(),
             tail: logs::Tail::PerService(LAST_LINES),
             ..logs::Options::default()
         };
-        let Ok(lines) = logs::read(&project.paths.state, &options) else { continue };
+        let Ok(lines) = logs::read(&project.paths.state, &options) else {
+            continue;
+        };
         let lines: Vec<_> = lines.collect();
         if lines.is_empty() {
             say(&format!("{DIM}{service} wrote nothing to its log{DIM:#}"));
@@ -136,7 +151,12 @@ pub(crate) fn print_last_lines<'a>(project: &Project, services: impl Iterator<It
         }
         say(&format!("{BOLD}the last lines of {service}:{BOLD:#}"));
         for line in lines {
-            say(&format!("  {DIM}{}-{} |{DIM:#} {}", line.service, line.task, line.text()));
+            say(&format!(
+                "  {DIM}{}-{} |{DIM:#} {}",
+                line.service,
+                line.task,
+                line.text()
+            ));
         }
     }
 }
@@ -147,7 +167,11 @@ pub(crate) fn print_up(global: &Global, snapshot: &Snapshot) -> Outcome {
         return print_json(&super::ps::rows(snapshot));
     }
     for (service, endpoints) in &snapshot.endpoints {
-        let urls: Vec<&String> = endpoints.published.iter().filter(|url| url.starts_with("http")).collect();
+        let urls: Vec<&String> = endpoints
+            .published
+            .iter()
+            .filter(|url| url.starts_with("http"))
+            .collect();
         for url in urls {
             print(&format!("{GREEN}{service:<12}{GREEN:#} {url}"))?;
         }
@@ -187,7 +211,9 @@ pub(crate) fn print_version(global: &Global) -> Outcome {
 /// An empty table in the house's form: no lines, headings in capitals.
 pub(crate) fn new_table(headings: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(headings);
     for column in table.column_iter_mut() {
         column.set_padding((0, 3));

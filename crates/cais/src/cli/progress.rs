@@ -38,12 +38,17 @@ impl Display {
             Progress::Quiet => Display::Quiet,
             Progress::Tty => Display::live(),
             Progress::Auto if terminal && !global.json() => Display::live(),
-            Progress::Auto | Progress::Plain => Display::Plain { began: Instant::now() },
+            Progress::Auto | Progress::Plain => Display::Plain {
+                began: Instant::now(),
+            },
         }
     }
 
     fn live() -> Self {
-        Display::Live(Live { lines: MultiProgress::new(), services: BTreeMap::new() })
+        Display::Live(Live {
+            lines: MultiProgress::new(),
+            services: BTreeMap::new(),
+        })
     }
 
     pub(crate) fn remark(&mut self, text: &str) {
@@ -60,7 +65,10 @@ impl Display {
             Display::Quiet => {}
             Display::Plain { began } => {
                 let seconds = began.elapsed().as_secs_f32();
-                output::say(&format!("{DIM}{seconds:>6.1}s{DIM:#} {BOLD}{service}{BOLD:#}: {}", sentence(&stamped.notice.kind)));
+                output::say(&format!(
+                    "{DIM}{seconds:>6.1}s{DIM:#} {BOLD}{service}{BOLD:#}: {}",
+                    sentence(&stamped.notice.kind)
+                ));
             }
             Display::Live(live) => live.show(service, &stamped.notice.kind),
         }
@@ -80,14 +88,29 @@ impl Live {
     fn show(&mut self, service: &ServiceName, kind: &NoticeKind) {
         let lines = &self.lines;
         let line = self.services.entry(service.clone()).or_insert_with(|| {
-            let style = ProgressStyle::with_template("{spinner:.cyan} {prefix:<14} {wide_msg} {elapsed:>5.dim}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner())
-                .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]);
-            let bar = lines.add(ProgressBar::new_spinner().with_style(style).with_prefix(service.to_string()));
+            let style = ProgressStyle::with_template(
+                "{spinner:.cyan} {prefix:<14} {wide_msg} {elapsed:>5.dim}",
+            )
+            .unwrap_or_else(|_| ProgressStyle::default_spinner())
+            .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]);
+            let bar = lines.add(
+                ProgressBar::new_spinner()
+                    .with_style(style)
+                    .with_prefix(service.to_string()),
+            );
             bar.enable_steady_tick(Duration::from_millis(100));
-            Line { bar, healthy: BTreeMap::new() }
+            Line {
+                bar,
+                healthy: BTreeMap::new(),
+            }
         });
-        if let NoticeKind::Task { task, phase, health, .. } = kind {
+        if let NoticeKind::Task {
+            task,
+            phase,
+            health,
+            ..
+        } = kind
+        {
             let healthy = *phase == TaskPhase::Running && *health == TaskHealth::Healthy;
             if *phase == TaskPhase::Stopped {
                 line.healthy.remove(&task.0);
@@ -97,7 +120,11 @@ impl Live {
         }
         let count = line.healthy.values().filter(|healthy| **healthy).count();
         let total = line.healthy.len();
-        let counted = if total > 0 { format!("{count}/{total} healthy  ") } else { String::new() };
+        let counted = if total > 0 {
+            format!("{count}/{total} healthy  ")
+        } else {
+            String::new()
+        };
         line.bar.set_message(format!("{counted}{}", sentence(kind)));
         match kind {
             NoticeKind::Rollout { state, .. } if is_final(*state) => line.bar.abandon(),
@@ -113,20 +140,33 @@ impl Live {
 fn is_final(state: RolloutState) -> bool {
     !matches!(
         state,
-        RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking | RolloutState::RollbackInProgress
+        RolloutState::Pending
+            | RolloutState::InProgress
+            | RolloutState::Baking
+            | RolloutState::RollbackInProgress
     )
 }
 
 /// A notice in words.
 pub(crate) fn sentence(kind: &NoticeKind) -> String {
     match kind {
-        NoticeKind::Unchanged { revision } => format!("{GREEN}unchanged{GREEN:#}, revision {revision}"),
+        NoticeKind::Unchanged { revision } => {
+            format!("{GREEN}unchanged{GREEN:#}, revision {revision}")
+        }
         NoticeKind::Waiting { reason } => format!("{YELLOW}waiting{YELLOW:#} for {reason}"),
-        NoticeKind::Task { task, phase, health, reason, .. } => {
+        NoticeKind::Task {
+            task,
+            phase,
+            health,
+            reason,
+            ..
+        } => {
             let word = match (phase, health) {
                 (TaskPhase::Pending, _) => format!("{DIM}pending{DIM:#}"),
                 (TaskPhase::Activating, _) => format!("{CYAN}starting{CYAN:#}"),
-                (TaskPhase::Running, TaskHealth::NotReady) => format!("{YELLOW}not ready{YELLOW:#}"),
+                (TaskPhase::Running, TaskHealth::NotReady) => {
+                    format!("{YELLOW}not ready{YELLOW:#}")
+                }
                 (TaskPhase::Running, TaskHealth::Unhealthy) => format!("{RED}unhealthy{RED:#}"),
                 (TaskPhase::Running, _) => format!("{GREEN}healthy{GREEN:#}"),
                 (TaskPhase::Draining, _) => format!("{DIM}draining{DIM:#}"),
@@ -135,24 +175,41 @@ pub(crate) fn sentence(kind: &NoticeKind) -> String {
             };
             format!("task {task} {word}{}", because(reason))
         }
-        NoticeKind::Rollout { to, state, failed, threshold, reason, .. } => {
+        NoticeKind::Rollout {
+            to,
+            state,
+            failed,
+            threshold,
+            reason,
+            ..
+        } => {
             let word = rollout_word(*state);
             let style = match state {
                 RolloutState::Completed => GREEN,
                 RolloutState::Failed | RolloutState::RollbackFailed => RED,
-                RolloutState::RollbackInProgress | RolloutState::RollbackSuccessful | RolloutState::Stopped => YELLOW,
+                RolloutState::RollbackInProgress
+                | RolloutState::RollbackSuccessful
+                | RolloutState::Stopped => YELLOW,
                 _ => CYAN,
             };
             let count = match (failed, threshold) {
                 (0, _) | (_, None) => String::new(),
                 (failed, Some(threshold)) => format!(" ({failed} of {threshold} failures)"),
             };
-            format!("revision {to} {style}{word}{style:#}{count}{}", because(reason))
+            format!(
+                "revision {to} {style}{word}{style:#}{count}{}",
+                because(reason)
+            )
         }
-        NoticeKind::Completed { status } => format!("ran to its end with {}", crate::supervisor::ended(*status)),
+        NoticeKind::Completed { status } => {
+            format!("ran to its end with {}", crate::supervisor::ended(*status))
+        }
         NoticeKind::Throttled { wait_ms, reason } => {
             let seconds = Duration::from_millis(*wait_ms).as_secs_f32();
-            format!("{YELLOW}next start in {seconds:.1} s{YELLOW:#}{}", because(reason))
+            format!(
+                "{YELLOW}next start in {seconds:.1} s{YELLOW:#}{}",
+                because(reason)
+            )
         }
         NoticeKind::Stopped => "stopped".to_owned(),
         NoticeKind::Removed => "removed".to_owned(),
@@ -160,7 +217,11 @@ pub(crate) fn sentence(kind: &NoticeKind) -> String {
 }
 
 fn because(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!("{DIM}: {reason}{DIM:#}") }
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!("{DIM}: {reason}{DIM:#}")
+    }
 }
 
 /// A rollout's state in words.

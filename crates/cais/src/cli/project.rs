@@ -12,11 +12,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Looked for in this order, here and in the parent folders, as Docker Compose does.
-const FILE_NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+const FILE_NAMES: [&str; 4] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
 
 /// Override files that are merged where they stand beside the found file.
-const OVERRIDE_NAMES: [&str; 4] =
-    ["compose.override.yaml", "compose.override.yml", "docker-compose.override.yaml", "docker-compose.override.yml"];
+const OVERRIDE_NAMES: [&str; 4] = [
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yaml",
+    "docker-compose.override.yml",
+];
 
 /// A loaded project.
 pub(crate) struct Project {
@@ -38,7 +47,11 @@ impl Project {
             project_directory: directory.clone(),
             project_name: global.project_name.clone(),
             profiles: profiles(global, &variables),
-            env_files: global.env_files.iter().map(|file| current.join(file)).collect(),
+            env_files: global
+                .env_files
+                .iter()
+                .map(|file| current.join(file))
+                .collect(),
         };
         let loaded = cais_model::load(&CallerSource::new(variables.clone()), &options)
             .map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))?;
@@ -51,14 +64,22 @@ impl Project {
             env_files: options.env_files,
         };
         let paths = Paths::of(loaded.stack.name.as_str(), &directory)?;
-        Ok(Self { loaded, release, paths, variables })
+        Ok(Self {
+            loaded,
+            release,
+            paths,
+            variables,
+        })
     }
 
     /// Refuses what the process runtime does not honour; prints what deserves a warning.
     pub(crate) fn check_runtime(&self) -> Outcome {
         let mut diagnostics = self.loaded.warnings.clone();
         diagnostics.extend(fields::unsupported(&self.loaded, Runtime::Process));
-        if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        if diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error)
+        {
             return Err(Failure::invalid(diagnostics, self.loaded.files.clone()));
         }
         super::output::print_diagnostics(&diagnostics, &self.loaded.files);
@@ -71,28 +92,56 @@ impl Project {
 }
 
 fn current_directory() -> Outcome<PathBuf> {
-    std::env::current_dir().map_err(|error| Failure::new(Exit::Error, format!("the current folder is gone: {error}")))
+    std::env::current_dir()
+        .map_err(|error| Failure::new(Exit::Error, format!("the current folder is gone: {error}")))
 }
 
 /// `-f`, else `COMPOSE_FILE`, else the first name found here or above.
-fn find_files(global: &Global, variables: &BTreeMap<String, String>, current: &Path) -> Outcome<Vec<PathBuf>> {
+fn find_files(
+    global: &Global,
+    variables: &BTreeMap<String, String>,
+    current: &Path,
+) -> Outcome<Vec<PathBuf>> {
     if !global.files.is_empty() {
         return Ok(global.files.clone());
     }
-    if let Some(list) = variables.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
-        let separator = variables.get("COMPOSE_PATH_SEPARATOR").map_or(":", String::as_str);
+    if let Some(list) = variables
+        .get("COMPOSE_FILE")
+        .filter(|list| !list.is_empty())
+    {
+        let separator = variables
+            .get("COMPOSE_PATH_SEPARATOR")
+            .map_or(":", String::as_str);
         return Ok(list.split(separator).map(PathBuf::from).collect());
     }
-    let start = global.project_directory.as_deref().map_or_else(|| current.to_owned(), |folder| current.join(folder));
+    let start = global
+        .project_directory
+        .as_deref()
+        .map_or_else(|| current.to_owned(), |folder| current.join(folder));
     for folder in start.ancestors() {
-        let Some(name) = FILE_NAMES.iter().find(|name| folder.join(name).is_file()) else { continue };
-        let shown = |name: &str| if folder == current { PathBuf::from(name) } else { folder.join(name) };
-        let extra = OVERRIDE_NAMES.iter().find(|name| folder.join(name).is_file());
-        return Ok(std::iter::once(shown(name)).chain(extra.map(|name| shown(name))).collect());
+        let Some(name) = FILE_NAMES.iter().find(|name| folder.join(name).is_file()) else {
+            continue;
+        };
+        let shown = |name: &str| {
+            if folder == current {
+                PathBuf::from(name)
+            } else {
+                folder.join(name)
+            }
+        };
+        let extra = OVERRIDE_NAMES
+            .iter()
+            .find(|name| folder.join(name).is_file());
+        return Ok(std::iter::once(shown(name))
+            .chain(extra.map(|name| shown(name)))
+            .collect());
     }
     Err(Failure::new(
         Exit::Usage,
-        format!("no compose.yaml in `{}` or any folder above it", start.display()),
+        format!(
+            "no compose.yaml in `{}` or any folder above it",
+            start.display()
+        ),
     )
     .help("go to the folder of your project, or name the file: `cais -f FILE …`"))
 }
@@ -100,9 +149,10 @@ fn find_files(global: &Global, variables: &BTreeMap<String, String>, current: &P
 fn project_directory(global: &Global, files: &[PathBuf], current: &Path) -> PathBuf {
     let folder = match (&global.project_directory, files.first()) {
         (Some(folder), _) => current.join(folder),
-        (None, Some(file)) if file != Path::new("-") => {
-            current.join(file).parent().map_or_else(|| current.to_owned(), Path::to_owned)
-        }
+        (None, Some(file)) if file != Path::new("-") => current
+            .join(file)
+            .parent()
+            .map_or_else(|| current.to_owned(), Path::to_owned),
         _ => current.to_owned(),
     };
     // One folder, one project, whatever link it was reached by.
@@ -110,7 +160,10 @@ fn project_directory(global: &Global, files: &[PathBuf], current: &Path) -> Path
 }
 
 fn profiles(global: &Global, variables: &BTreeMap<String, String>) -> Vec<String> {
-    let from_variable = variables.get("COMPOSE_PROFILES").into_iter().flat_map(|list| list.split(','));
+    let from_variable = variables
+        .get("COMPOSE_PROFILES")
+        .into_iter()
+        .flat_map(|list| list.split(','));
     let mut profiles: Vec<String> = global
         .profiles
         .iter()

@@ -61,26 +61,44 @@ pub(crate) async fn run(global: &Global, args: PsArgs) -> Outcome {
         Some(Reply::Status(snapshot)) => *snapshot,
         _ => from_journal(&project)?,
     };
-    snapshot.services.retain(|view| args.names.is_empty() || args.names.contains(&view.service));
+    snapshot
+        .services
+        .retain(|view| args.names.is_empty() || args.names.contains(&view.service));
     if !args.all {
         for view in &mut snapshot.services {
             view.tasks.retain(|task| task.phase != TaskPhase::Stopped);
         }
     }
     if args.services {
-        let names: Vec<String> = snapshot.services.iter().map(|view| view.service.to_string()).collect();
-        return if global.json() { output::print_json(&names) } else { output::print(&names.join("\n")) };
+        let names: Vec<String> = snapshot
+            .services
+            .iter()
+            .map(|view| view.service.to_string())
+            .collect();
+        return if global.json() {
+            output::print_json(&names)
+        } else {
+            output::print(&names.join("\n"))
+        };
     }
     let rows = rows(&snapshot);
     if global.json() {
         return output::print_json(&rows);
     }
     if args.quiet {
-        return output::print(&rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>().join("\n"));
+        return output::print(
+            &rows
+                .iter()
+                .map(|row| row.name.as_str())
+                .collect::<Vec<_>>()
+                .join("\n"),
+        );
     }
     print_table(&snapshot, &rows)?;
     if snapshot.supervisor.is_none() && !rows.is_empty() {
-        output::note("the supervisor is gone; what is shown is what it last knew. `cais up -d` adopts the tasks");
+        output::note(
+            "the supervisor is gone; what is shown is what it last knew. `cais up -d` adopts the tasks",
+        );
     }
     if let Some(fault) = &snapshot.fault {
         output::note(&format!("decisions wait: {fault}"));
@@ -117,7 +135,9 @@ pub(crate) fn rows(snapshot: &Snapshot) -> Vec<Row> {
         .iter()
         .flat_map(|view| {
             let endpoints = snapshot.endpoints.get(&view.service).unwrap_or(&none);
-            view.tasks.iter().map(move |task| row(view, task, endpoints, snapshot.now_ms))
+            view.tasks
+                .iter()
+                .map(move |task| row(view, task, endpoints, snapshot.now_ms))
         })
         .collect()
 }
@@ -137,24 +157,40 @@ fn row(view: &ServiceView, task: &TaskView, endpoints: &Endpoints, now_ms: u64) 
         exit: task.exit.map(ended),
         published: endpoints.published.clone(),
         internal: endpoints.internal.clone(),
-        ports: endpoint.map(|endpoint| endpoint.ports.clone()).unwrap_or_default(),
+        ports: endpoint
+            .map(|endpoint| endpoint.ports.clone())
+            .unwrap_or_default(),
     }
 }
 
 fn print_table(snapshot: &Snapshot, rows: &[Row]) -> Outcome {
-    let mut table = output::new_table(&["TASK", "SERVICE", "REV", "STATUS", "UP", "PID", "REACHED AT"]);
+    let mut table = output::new_table(&[
+        "TASK",
+        "SERVICE",
+        "REV",
+        "STATUS",
+        "UP",
+        "PID",
+        "REACHED AT",
+    ]);
     for row in rows {
         table.add_row([
             row.name.clone(),
             row.service.to_string(),
             row.revision.to_string(),
             status(row),
-            row.uptime_seconds.map_or_else(String::new, |s| humantime::format_duration(Duration::from_secs(s)).to_string()),
+            row.uptime_seconds.map_or_else(String::new, |s| {
+                humantime::format_duration(Duration::from_secs(s)).to_string()
+            }),
             row.pid.map_or_else(String::new, |pid| pid.to_string()),
             reached_at(row),
         ]);
     }
-    for view in snapshot.services.iter().filter(|view| view.tasks.is_empty()) {
+    for view in snapshot
+        .services
+        .iter()
+        .filter(|view| view.tasks.is_empty())
+    {
         table.add_row([
             "-".to_owned(),
             view.service.to_string(),
@@ -173,7 +209,11 @@ fn print_table(snapshot: &Snapshot, rows: &[Row]) -> Outcome {
 
 /// URLs before addresses; a published port before the service's own address.
 fn reached_at(row: &Row) -> String {
-    let list = if row.published.is_empty() { &row.internal } else { &row.published };
+    let list = if row.published.is_empty() {
+        &row.internal
+    } else {
+        &row.published
+    };
     list.join(", ")
 }
 
@@ -189,7 +229,9 @@ fn status(row: &Row) -> String {
         (TaskPhase::Stopped, _) => "stopped",
     };
     let detail = match row.health {
-        TaskHealth::NotReady | TaskHealth::Unhealthy => row.reason.as_deref().or(row.exit.as_deref()),
+        TaskHealth::NotReady | TaskHealth::Unhealthy => {
+            row.reason.as_deref().or(row.exit.as_deref())
+        }
         _ if row.state == TaskPhase::Stopped => row.exit.as_deref(),
         _ => None,
     };
@@ -211,7 +253,11 @@ fn idle_status(view: &ServiceView) -> String {
     }
     match &view.rollout {
         Some(rollout) if view.desired > 0 => {
-            format!("{}: {}", super::progress::rollout_word(rollout.state), rollout.reason)
+            format!(
+                "{}: {}",
+                super::progress::rollout_word(rollout.state),
+                rollout.reason
+            )
         }
         _ => "scaled to 0".to_owned(),
     }

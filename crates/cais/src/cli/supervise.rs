@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::{self, Paths};
 use crate::supervisor::{Boot, Booted};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -14,10 +15,20 @@ pub(crate) async fn talk(paths: &Paths, request: &Request) -> Outcome<Option<Con
     match Conversation::open(&paths.control_socket(), request).await {
         Ok(conversation) => Ok(Some(conversation)),
         // A socket that refuses was left by a supervisor that died.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(Failure::new(
             Exit::Error,
-            format!("cannot reach the supervisor at `{}`: {error}", paths.control_socket().display()),
+            format!(
+                "cannot reach the supervisor at `{}`: {error}",
+                paths.control_socket().display()
+            ),
         )),
     }
 }
@@ -30,8 +41,12 @@ pub(crate) async fn talk_or_start(project: &Project, request: &Request) -> Outco
         }
         start(project)?;
     }
-    Err(Failure::new(Exit::Error, "the supervisor starts, but does not answer")
-        .help(format!("see `{}`", project.paths.supervisor_log().display())))
+    Err(
+        Failure::new(Exit::Error, "the supervisor starts, but does not answer").help(format!(
+            "see `{}`",
+            project.paths.supervisor_log().display()
+        )),
+    )
 }
 
 /// Asks one question that is answered at once.
@@ -53,8 +68,14 @@ fn start(project: &Project) -> Outcome {
         runtime: project.paths.runtime.clone(),
         variables: project.variables.clone(),
     };
-    let cannot = |error: std::io::Error| Failure::new(Exit::Error, format!("the supervisor could not be started: {error}"));
+    let cannot = |error: std::io::Error| {
+        Failure::new(
+            Exit::Error,
+            format!("the supervisor could not be started: {error}"),
+        )
+    };
     let mut child = Command::new("/proc/self/exe")
+        .arg0("cais")
         .arg("supervise")
         .arg(project.name())
         .stdin(Stdio::piped())
@@ -63,27 +84,45 @@ fn start(project: &Project) -> Outcome {
         .current_dir("/")
         .spawn()
         .map_err(cannot)?;
-    let mut stdin = child.stdin.take().unwrap_or_else(|| unreachable!("stdin was piped"));
+    let mut stdin = child
+        .stdin
+        .take()
+        .unwrap_or_else(|| unreachable!("stdin was piped"));
     let text = serde_json::to_vec(&boot).map_err(|error| cannot(error.into()))?;
     stdin.write_all(&text).map_err(cannot)?;
     drop(stdin);
-    let stdout = child.stdout.take().unwrap_or_else(|| unreachable!("stdout was piped"));
+    let stdout = child
+        .stdout
+        .take()
+        .unwrap_or_else(|| unreachable!("stdout was piped"));
     let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).map_err(cannot)?;
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .map_err(cannot)?;
     match serde_json::from_str(&line) {
         Ok(Booted::Ready { .. }) => Ok(()),
-        Ok(Booted::Failed { exit, message, help }) => {
+        Ok(Booted::Failed {
+            exit,
+            message,
+            help,
+        }) => {
             let mut failure = Failure::new(exit, message);
             failure.help = help;
             // Another caller may have been quicker: its supervisor serves us as well.
-            if project.paths.control_socket().exists() && failure.message.starts_with("another supervisor") {
+            if project.paths.control_socket().exists()
+                && failure.message.starts_with("another supervisor")
+            {
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 return Ok(());
             }
             Err(failure)
         }
-        Err(_) => Err(Failure::new(Exit::Error, "the supervisor ended before it was ready")
-            .help(format!("see `{}`", project.paths.supervisor_log().display()))),
+        Err(_) => Err(
+            Failure::new(Exit::Error, "the supervisor ended before it was ready").help(format!(
+                "see `{}`",
+                project.paths.supervisor_log().display()
+            )),
+        ),
     }
 }
 
@@ -92,10 +131,17 @@ fn open_log(path: &Path) -> Outcome<std::fs::File> {
     let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > 8 * 1024 * 1024);
     let mut options = std::fs::File::options();
     options.create(true);
-    if large { options.write(true).truncate(true) } else { options.append(true) };
+    if large {
+        options.write(true).truncate(true)
+    } else {
+        options.append(true)
+    };
     options.open(path).map_err(|error| {
-        Failure::new(Exit::Error, format!("cannot write `{}`: {error}", path.display()))
-            .help("make sure that you own it and that its disk has room")
+        Failure::new(
+            Exit::Error,
+            format!("cannot write `{}`: {error}", path.display()),
+        )
+        .help("make sure that you own it and that its disk has room")
     })
 }
 
@@ -104,17 +150,32 @@ fn open_log(path: &Path) -> Outcome<std::fs::File> {
 pub(crate) async fn refuse_same_name_elsewhere(project: &Project) -> Outcome {
     let prefix = format!("{}-", project.name());
     let own = project.paths.state.file_name().map(ToOwned::to_owned);
-    let folders = std::fs::read_dir(paths::state_root()?).into_iter().flatten().flatten();
+    let folders = std::fs::read_dir(paths::state_root()?)
+        .into_iter()
+        .flatten()
+        .flatten();
     for folder in folders {
-        let Ok(name) = folder.file_name().into_string() else { continue };
-        let is_same_name = name.strip_prefix(&prefix).is_some_and(|hash| hash.len() == 10 && !hash.contains('-'));
+        let Ok(name) = folder.file_name().into_string() else {
+            continue;
+        };
+        let is_same_name = name
+            .strip_prefix(&prefix)
+            .is_some_and(|hash| hash.len() == 10 && !hash.contains('-'));
         if !is_same_name || Some(folder.file_name()) == own {
             continue;
         }
-        let Ok(Some(journal)) = crate::store::Journal::look(&folder.path().join("journal.db")) else { continue };
-        let Ok(Some(directory)) = journal.fact("directory") else { continue };
+        let Ok(Some(journal)) = crate::store::Journal::look(&folder.path().join("journal.db"))
+        else {
+            continue;
+        };
+        let Ok(Some(directory)) = journal.fact("directory") else {
+            continue;
+        };
         let other = Paths::of(project.name(), Path::new(&directory))?;
-        if matches!(ask(&other, &Request::Hello).await, Ok(Some(Reply::Hello { .. }))) {
+        if matches!(
+            ask(&other, &Request::Hello).await,
+            Ok(Some(Reply::Hello { .. }))
+        ) {
             return Err(Failure::new(
                 Exit::Error,
                 format!("the project `{}` already runs from `{directory}`", project.name()),

@@ -54,7 +54,9 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     build(&project, &services, args.build)?;
     output::remark_loopback(&project.loaded.stack);
 
-    let was_running = supervise::ask(&project.paths, &Request::Hello).await?.is_some();
+    let was_running = supervise::ask(&project.paths, &Request::Hello)
+        .await?
+        .is_some();
     let request = Request::Apply(Box::new(Apply {
         release: project.release.clone(),
         variables: project.variables.clone(),
@@ -63,8 +65,14 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
         force: args.force_recreate,
         remove_absent: args.remove_orphans || args.services.is_empty(),
         wait: Wait {
-            until: if args.wait { Until::Settled } else { Until::Started },
-            timeout_ms: args.wait_timeout.map(|seconds| seconds.saturating_mul(1000)),
+            until: if args.wait {
+                Until::Settled
+            } else {
+                Until::Started
+            },
+            timeout_ms: args
+                .wait_timeout
+                .map(|seconds| seconds.saturating_mul(1000)),
         },
     }));
     let mut display = Display::new(global);
@@ -93,25 +101,42 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
 }
 
 /// Prints where the stack can be reached, or takes a first `up` that failed back.
-async fn conclude(global: &Global, project: &Project, was_running: bool, verdict: Outcome) -> Outcome {
+async fn conclude(
+    global: &Global,
+    project: &Project,
+    was_running: bool,
+    verdict: Outcome,
+) -> Outcome {
     let Err(mut failure) = verdict else {
         return output::print_up(global, &snapshot(project).await?);
     };
     if !was_running && failure.exit != Exit::TimedOut {
         down::take_down(global, project, false).await?;
-        failure.message.push_str("; everything that this `up` started was stopped");
+        failure
+            .message
+            .push_str("; everything that this `up` started was stopped");
     }
     Err(failure)
 }
 
 /// Ctrl-C before the tasks were started.
-async fn interrupted(global: &Global, project: &Project, was_running: bool, detached: bool) -> Outcome {
+async fn interrupted(
+    global: &Global,
+    project: &Project,
+    was_running: bool,
+    detached: bool,
+) -> Outcome {
     if was_running && detached {
-        return Err(Failure::new(Exit::Error, "interrupted; the stack goes on without you")
-            .help("type `cais ps` to see it, `cais down` to stop it"));
+        return Err(
+            Failure::new(Exit::Error, "interrupted; the stack goes on without you")
+                .help("type `cais ps` to see it, `cais down` to stop it"),
+        );
     }
     down::take_down(global, project, false).await?;
-    Err(Failure::new(Exit::Error, "interrupted; everything was stopped"))
+    Err(Failure::new(
+        Exit::Error,
+        "interrupted; everything was stopped",
+    ))
 }
 
 /// Streams the log until Ctrl-C, then stops everything; a second Ctrl-C kills.
@@ -138,7 +163,10 @@ async fn supervisor_end(project: &Project) {
 }
 
 /// Shows what happens until the request is answered.
-pub(crate) async fn follow(mut conversation: Conversation, display: &mut Display) -> Outcome<Vec<ServiceResult>> {
+pub(crate) async fn follow(
+    mut conversation: Conversation,
+    display: &mut Display,
+) -> Outcome<Vec<ServiceResult>> {
     loop {
         match conversation.next().await? {
             Some(Reply::Done { services }) => return Ok(services),
@@ -146,8 +174,10 @@ pub(crate) async fn follow(mut conversation: Conversation, display: &mut Display
             Some(Reply::Notice(stamped)) => display.notice(&stamped),
             Some(_) => {}
             None => {
-                return Err(Failure::new(Exit::Error, "the supervisor ended before it answered")
-                    .help("type the command again: it goes on where it was"));
+                return Err(
+                    Failure::new(Exit::Error, "the supervisor ended before it answered")
+                        .help("type the command again: it goes on where it was"),
+                );
             }
         }
     }
@@ -164,18 +194,34 @@ pub(crate) fn judge(project: &Project, results: &[ServiceResult]) -> Outcome {
     };
     let first = |verdict: Verdict| having(verdict).next().map(|result| result.service.clone());
     if let Some(service) = first(Verdict::Failed) {
-        output::print_last_lines(project, having(Verdict::Failed).map(|result| &result.service));
-        return Err(Failure::new(Exit::Error, sentence("failed", Verdict::Failed))
-            .help(format!("see more of its log: `cais logs {service}`")));
+        output::print_last_lines(
+            project,
+            having(Verdict::Failed).map(|result| &result.service),
+        );
+        return Err(
+            Failure::new(Exit::Error, sentence("failed", Verdict::Failed))
+                .help(format!("see more of its log: `cais logs {service}`")),
+        );
     }
     if let Some(service) = first(Verdict::RolledBack) {
-        output::print_last_lines(project, having(Verdict::RolledBack).map(|result| &result.service));
-        return Err(Failure::new(Exit::RolledBack, sentence("was rolled back", Verdict::RolledBack))
-            .help(format!("see more of its log: `cais logs {service}`")));
+        output::print_last_lines(
+            project,
+            having(Verdict::RolledBack).map(|result| &result.service),
+        );
+        return Err(Failure::new(
+            Exit::RolledBack,
+            sentence("was rolled back", Verdict::RolledBack),
+        )
+        .help(format!("see more of its log: `cais logs {service}`")));
     }
     if let Some(service) = first(Verdict::TimedOut) {
-        return Err(Failure::new(Exit::TimedOut, sentence("was not ready in time", Verdict::TimedOut))
-            .help(format!("it goes on in the background: `cais ps`, `cais logs {service}`")));
+        return Err(Failure::new(
+            Exit::TimedOut,
+            sentence("was not ready in time", Verdict::TimedOut),
+        )
+        .help(format!(
+            "it goes on in the background: `cais ps`, `cais logs {service}`"
+        )));
     }
     Ok(())
 }
@@ -193,17 +239,34 @@ fn selection(project: &Project, named: &[ServiceName]) -> Outcome<BTreeSet<Servi
     let mut selected = BTreeSet::new();
     let mut open: Vec<ServiceName> = named.to_vec();
     while let Some(name) = open.pop() {
-        let service = stack.services.get(&name).ok_or_else(|| unknown(project, &name))?;
+        let service = stack
+            .services
+            .get(&name)
+            .ok_or_else(|| unknown(project, &name))?;
         if selected.insert(name) {
-            open.extend(service.depends_on.keys().filter(|name| stack.services.contains_key(*name)).cloned());
+            open.extend(
+                service
+                    .depends_on
+                    .keys()
+                    .filter(|name| stack.services.contains_key(*name))
+                    .cloned(),
+            );
         }
     }
     Ok(selected)
 }
 
 fn unknown(project: &Project, name: &ServiceName) -> Failure {
-    let list = project.loaded.stack.services.keys().map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
-    Failure::new(Exit::Usage, format!("no service `{name}` in the file")).help(format!("its services are: {list}"))
+    let list = project
+        .loaded
+        .stack
+        .services
+        .keys()
+        .map(ServiceName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
+        .help(format!("its services are: {list}"))
 }
 
 /// Runs the build commands, each once, in name order: all of them with `--build`, otherwise those
@@ -212,7 +275,13 @@ fn build(project: &Project, selected: &BTreeSet<ServiceName>, all: bool) -> Outc
     let stack = &project.loaded.stack;
     let mut done: BTreeMap<&str, &ServiceName> = BTreeMap::new();
     for service in stack.services.values() {
-        let Some(command) = service.process.as_ref().and_then(|process| process.build.as_deref()) else { continue };
+        let Some(command) = service
+            .process
+            .as_ref()
+            .and_then(|process| process.build.as_deref())
+        else {
+            continue;
+        };
         if !selected.is_empty() && !selected.contains(&service.name) {
             continue;
         }
@@ -229,7 +298,8 @@ fn build(project: &Project, selected: &BTreeSet<ServiceName>, all: bool) -> Outc
 fn program_is_missing(project: &Project, service: &Service) -> bool {
     resolve::command_line(service).is_some_and(|argv| {
         let path = project.variables.get("PATH").map_or("", String::as_str);
-        crate::supervisor::definition::find_program(&argv[0], &project.loaded.stack.directory, path).is_none()
+        crate::supervisor::definition::find_program(&argv[0], &project.loaded.stack.directory, path)
+            .is_none()
     })
 }
 
@@ -237,8 +307,16 @@ fn build_one(project: &Project, service: &Service, command: &str) -> Outcome {
     let name = &service.name;
     output::say(&format!("building {name}: {command}"));
     let failed = |what: String| {
-        Failure::new(Exit::Error, format!("{}: the build of `{name}` {what}: `{command}`", service.position))
-            .help(format!("its output stands above; nothing was started. Try it alone: `{command}`"))
+        Failure::new(
+            Exit::Error,
+            format!(
+                "{}: the build of `{name}` {what}: `{command}`",
+                service.position
+            ),
+        )
+        .help(format!(
+            "its output stands above; nothing was started. Try it alone: `{command}`"
+        ))
     };
     // To standard error: standard output is for the command's own result.
     let status = Command::new("/bin/sh")

@@ -48,30 +48,58 @@ pub(crate) fn parse_service(text: &str) -> Result<ServiceName, String> {
 
 /// `SERVICE=N`.
 pub(crate) fn parse_scale(text: &str) -> Result<(ServiceName, u32), String> {
-    let (name, count) = text.split_once('=').ok_or("expected SERVICE=N, as in `web=3`")?;
-    let count = count.parse().map_err(|_| format!("`{count}` is not a number of tasks"))?;
+    let (name, count) = text
+        .split_once('=')
+        .ok_or("expected SERVICE=N, as in `web=3`")?;
+    let count = count
+        .parse()
+        .map_err(|_| format!("`{count}` is not a number of tasks"))?;
     Ok((parse_service(name)?, count))
 }
 
 fn wait(no_wait: bool, seconds: Option<u64>) -> Wait {
     Wait {
-        until: if no_wait { Until::Accepted } else { Until::Settled },
+        until: if no_wait {
+            Until::Accepted
+        } else {
+            Until::Settled
+        },
         timeout_ms: seconds.map(|seconds| seconds.saturating_mul(1000)),
     }
 }
 
 pub(crate) async fn start(global: &Global, args: WaitingArgs) -> Outcome {
     let wait = wait(args.no_wait, args.wait_timeout);
-    change(global, &Request::Start { services: args.services.into_iter().collect(), wait }).await
+    change(
+        global,
+        &Request::Start {
+            services: args.services.into_iter().collect(),
+            wait,
+        },
+    )
+    .await
 }
 
 pub(crate) async fn stop(global: &Global, args: ServicesArgs) -> Outcome {
-    change(global, &Request::Stop { services: args.services.into_iter().collect() }).await
+    change(
+        global,
+        &Request::Stop {
+            services: args.services.into_iter().collect(),
+        },
+    )
+    .await
 }
 
 pub(crate) async fn restart(global: &Global, args: WaitingArgs) -> Outcome {
     let wait = wait(args.no_wait, args.wait_timeout);
-    change(global, &Request::Restart { services: args.services.into_iter().collect(), wait }).await
+    change(
+        global,
+        &Request::Restart {
+            services: args.services.into_iter().collect(),
+            wait,
+        },
+    )
+    .await
 }
 
 pub(crate) async fn scale(global: &Global, args: ScaleArgs) -> Outcome {
@@ -95,7 +123,8 @@ async fn change(global: &Global, request: &Request) -> Outcome {
 /// No supervisor answers.
 pub(crate) fn not_running(project: &Project) -> Failure {
     let failure = Failure::new(Exit::Error, format!("`{}` is not running", project.name()));
-    let left = std::fs::read_dir(project.paths.tasks()).is_ok_and(|mut entries| entries.next().is_some());
+    let left =
+        std::fs::read_dir(project.paths.tasks()).is_ok_and(|mut entries| entries.next().is_some());
     if left {
         failure.help("its supervisor is gone, but tasks are left: `cais up -d` adopts them, `cais down` ends them")
     } else {

@@ -20,7 +20,11 @@ const NOTICES_KEPT: i64 = 20_000;
 pub(crate) enum JournalError {
     /// Written by a later version of cais.
     #[error("the journal `{path}` has schema {found}; this cais knows {known}", path = path.display())]
-    Newer { path: PathBuf, found: u32, known: u32 },
+    Newer {
+        path: PathBuf,
+        found: u32,
+        known: u32,
+    },
     /// SQLite's refusal: full disk, wrong owner, a file that is no database.
     #[error("cannot write the journal `{path}`", path = path.display())]
     Unusable {
@@ -42,7 +46,8 @@ impl JournalError {
     pub(crate) fn help(&self) -> String {
         match self {
             JournalError::Newer { .. } => {
-                "use the newer cais that wrote it, or another project name with `-p NAME`".to_owned()
+                "use the newer cais that wrote it, or another project name with `-p NAME`"
+                    .to_owned()
             }
             JournalError::Unusable { path, .. } => format!(
                 "check the disk's free space and the owner: `df -h {0}; ls -ld {0}`",
@@ -81,33 +86,56 @@ pub(crate) struct Journal {
 impl Journal {
     /// Opens or makes the journal at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, JournalError> {
-        let unusable = |cause| JournalError::Unusable { path: path.to_owned(), cause };
+        let unusable = |cause| JournalError::Unusable {
+            path: path.to_owned(),
+            cause,
+        };
         let connection = Connection::open(path).map_err(unusable)?;
         // FULL: a commit that returned survives a power cut (WAL alone syncs only at checkpoints).
         connection
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;")
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;",
+            )
             .map_err(unusable)?;
-        let found: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(unusable)?;
+        let found: u32 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(unusable)?;
         if found > schema::VERSION {
-            return Err(JournalError::Newer { path: path.to_owned(), found, known: schema::VERSION });
+            return Err(JournalError::Newer {
+                path: path.to_owned(),
+                found,
+                known: schema::VERSION,
+            });
         }
         schema::migrate(&connection, found).map_err(unusable)?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
     }
 
     /// Opens the journal for looking only; `None` when there is none.
     pub(crate) fn look(path: &Path) -> Result<Option<Self>, JournalError> {
-        if path.exists() { Self::open(path).map(Some) } else { Ok(None) }
+        if path.exists() {
+            Self::open(path).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn unusable(&self, cause: rusqlite::Error) -> JournalError {
-        JournalError::Unusable { path: self.path.clone(), cause }
+        JournalError::Unusable {
+            path: self.path.clone(),
+            cause,
+        }
     }
 
     /// A fact about the project, by name.
     pub(crate) fn fact(&self, name: &str) -> Result<Option<String>, JournalError> {
         self.connection
-            .query_row("SELECT value FROM facts WHERE name = ?1", [name], |row| row.get(0))
+            .query_row("SELECT value FROM facts WHERE name = ?1", [name], |row| {
+                row.get(0)
+            })
             .optional()
             .map_err(|e| self.unusable(e))
     }
@@ -115,7 +143,10 @@ impl Journal {
     /// Writes a fact about the project.
     pub(crate) fn set_fact(&self, name: &str, value: &str) -> Result<(), JournalError> {
         self.connection
-            .execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?1, ?2)", params![name, value])
+            .execute(
+                "INSERT OR REPLACE INTO facts (name, value) VALUES (?1, ?2)",
+                params![name, value],
+            )
             .map(drop)
             .map_err(|e| self.unusable(e))
     }
@@ -124,9 +155,10 @@ impl Journal {
     pub(crate) fn state(&self) -> Result<cais_engine::state::State, JournalError> {
         match self.fact("state")? {
             None => Ok(cais_engine::state::State::default()),
-            Some(text) => {
-                serde_json::from_str(&text).map_err(|cause| JournalError::Corrupt { what: "engine state", cause })
-            }
+            Some(text) => serde_json::from_str(&text).map_err(|cause| JournalError::Corrupt {
+                what: "engine state",
+                cause,
+            }),
         }
     }
 
@@ -138,22 +170,34 @@ impl Journal {
         notices: &[Stamped],
         now: cais_engine::time::Moment,
     ) -> Result<(), JournalError> {
-        let text =
-            serde_json::to_string(state).map_err(|cause| JournalError::Corrupt { what: "engine state", cause })?;
+        let text = serde_json::to_string(state).map_err(|cause| JournalError::Corrupt {
+            what: "engine state",
+            cause,
+        })?;
         let path = self.path.clone();
-        let unusable = |cause| JournalError::Unusable { path: path.clone(), cause };
+        let unusable = |cause| JournalError::Unusable {
+            path: path.clone(),
+            cause,
+        };
         let transaction = self.connection.transaction().map_err(unusable)?;
         transaction
             .prepare_cached("INSERT OR REPLACE INTO facts (name, value) VALUES ('state', ?1), ('clock_last_ms', ?2)")
             .and_then(|mut statement| statement.execute(params![text, now.0.to_string()]))
             .map_err(unusable)?;
         for stamped in notices {
-            let json = serde_json::to_string(&stamped.notice)
-                .map_err(|cause| JournalError::Corrupt { what: "notice", cause })?;
+            let json =
+                serde_json::to_string(&stamped.notice).map_err(|cause| JournalError::Corrupt {
+                    what: "notice",
+                    cause,
+                })?;
             transaction
                 .prepare_cached("INSERT INTO notices (at_ms, service, notice) VALUES (?1, ?2, ?3)")
                 .and_then(|mut statement| {
-                    statement.execute(params![stamped.at_ms, stamped.notice.service.as_str(), json])
+                    statement.execute(params![
+                        stamped.at_ms,
+                        stamped.notice.service.as_str(),
+                        json
+                    ])
                 })
                 .map_err(unusable)?;
         }
@@ -173,7 +217,10 @@ impl Journal {
 
     /// Keeps a release's texts; the same texts are kept once.
     pub(crate) fn keep_release(&self, release: &Release, at_ms: u64) -> Result<i64, JournalError> {
-        let json = serde_json::to_string(release).map_err(|cause| JournalError::Corrupt { what: "release", cause })?;
+        let json = serde_json::to_string(release).map_err(|cause| JournalError::Corrupt {
+            what: "release",
+            cause,
+        })?;
         let hash = blake3::hash(json.as_bytes()).to_hex();
         self.connection
             .execute(
@@ -182,7 +229,11 @@ impl Journal {
             )
             .map_err(|e| self.unusable(e))?;
         self.connection
-            .query_row("SELECT id FROM releases WHERE hash = ?1", [hash.as_str()], |row| row.get(0))
+            .query_row(
+                "SELECT id FROM releases WHERE hash = ?1",
+                [hash.as_str()],
+                |row| row.get(0),
+            )
             .map_err(|e| self.unusable(e))
     }
 
@@ -190,21 +241,28 @@ impl Journal {
     pub(crate) fn release(&self, id: i64) -> Result<Option<Release>, JournalError> {
         let json: Option<String> = self
             .connection
-            .query_row("SELECT release FROM releases WHERE id = ?1", [id], |row| row.get(0))
+            .query_row("SELECT release FROM releases WHERE id = ?1", [id], |row| {
+                row.get(0)
+            })
             .optional()
             .map_err(|e| self.unusable(e))?;
         json.map(|json| serde_json::from_str(&json))
             .transpose()
-            .map_err(|cause| JournalError::Corrupt { what: "release", cause })
+            .map_err(|cause| JournalError::Corrupt {
+                what: "release",
+                cause,
+            })
     }
 
     /// The newest release.
     pub(crate) fn newest_release(&self) -> Result<Option<Release>, JournalError> {
         let id: Option<i64> = self
             .connection
-            .query_row("SELECT release FROM revisions ORDER BY created_ms DESC, release DESC LIMIT 1", [], |row| {
-                row.get(0)
-            })
+            .query_row(
+                "SELECT release FROM revisions ORDER BY created_ms DESC, release DESC LIMIT 1",
+                [],
+                |row| row.get(0),
+            )
             .optional()
             .map_err(|e| self.unusable(e))?;
         match id {
@@ -215,8 +273,11 @@ impl Journal {
 
     /// Keeps a revision.
     pub(crate) fn keep_revision(&self, revision: &Revision) -> Result<(), JournalError> {
-        let policy = serde_json::to_string(&revision.policy)
-            .map_err(|cause| JournalError::Corrupt { what: "policy", cause })?;
+        let policy =
+            serde_json::to_string(&revision.policy).map_err(|cause| JournalError::Corrupt {
+                what: "policy",
+                cause,
+            })?;
         self.connection
             .execute(
                 "INSERT OR REPLACE INTO revisions (service, number, hash, release, policy, artifact, created_ms)
@@ -258,9 +319,12 @@ impl Journal {
             .map_err(|e| self.unusable(e))?;
         let mut revisions = Vec::new();
         for row in rows {
-            let (number, hash, release, policy, artifact, created_ms) = row.map_err(|e| self.unusable(e))?;
-            let policy =
-                serde_json::from_str(&policy).map_err(|cause| JournalError::Corrupt { what: "policy", cause })?;
+            let (number, hash, release, policy, artifact, created_ms) =
+                row.map_err(|e| self.unusable(e))?;
+            let policy = serde_json::from_str(&policy).map_err(|cause| JournalError::Corrupt {
+                what: "policy",
+                cause,
+            })?;
             revisions.push(Revision {
                 service: service.clone(),
                 number: RevisionNumber(number),
@@ -276,10 +340,14 @@ impl Journal {
 
     /// The loopback address of each service, kept for ever so that it is stable.
     pub(crate) fn addresses(&self) -> Result<BTreeMap<String, Ipv4Addr>, JournalError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT service, address FROM addresses").map_err(|e| self.unusable(e))?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT service, address FROM addresses")
+            .map_err(|e| self.unusable(e))?;
         let rows = statement
-            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })
             .map_err(|e| self.unusable(e))?;
         let mut addresses = BTreeMap::new();
         for row in rows {
@@ -292,7 +360,11 @@ impl Journal {
     }
 
     /// Keeps a service's loopback address.
-    pub(crate) fn keep_address(&self, service: &str, address: Ipv4Addr) -> Result<(), JournalError> {
+    pub(crate) fn keep_address(
+        &self,
+        service: &str,
+        address: Ipv4Addr,
+    ) -> Result<(), JournalError> {
         self.connection
             .execute(
                 "INSERT OR REPLACE INTO addresses (service, address) VALUES (?1, ?2)",
@@ -304,27 +376,42 @@ impl Journal {
 
     /// The ports given to each task that is not forgotten: container port to its own.
     pub(crate) fn task_ports(&self) -> Result<BTreeMap<u64, BTreeMap<u16, u16>>, JournalError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT task, ports FROM task_ports").map_err(|e| self.unusable(e))?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT task, ports FROM task_ports")
+            .map_err(|e| self.unusable(e))?;
         let rows = statement
-            .query_map([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)))
+            .query_map([], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
+            })
             .map_err(|e| self.unusable(e))?;
         let mut all = BTreeMap::new();
         for row in rows {
             let (task, json) = row.map_err(|e| self.unusable(e))?;
-            let ports = serde_json::from_str(&json)
-                .map_err(|cause| JournalError::Corrupt { what: "task's ports", cause })?;
+            let ports = serde_json::from_str(&json).map_err(|cause| JournalError::Corrupt {
+                what: "task's ports",
+                cause,
+            })?;
             all.insert(task, ports);
         }
         Ok(all)
     }
 
     /// Keeps the ports given to a task, before it is started.
-    pub(crate) fn keep_task_ports(&self, task: u64, ports: &BTreeMap<u16, u16>) -> Result<(), JournalError> {
-        let json =
-            serde_json::to_string(ports).map_err(|cause| JournalError::Corrupt { what: "task's ports", cause })?;
+    pub(crate) fn keep_task_ports(
+        &self,
+        task: u64,
+        ports: &BTreeMap<u16, u16>,
+    ) -> Result<(), JournalError> {
+        let json = serde_json::to_string(ports).map_err(|cause| JournalError::Corrupt {
+            what: "task's ports",
+            cause,
+        })?;
         self.connection
-            .execute("INSERT OR REPLACE INTO task_ports (task, ports) VALUES (?1, ?2)", params![task, json])
+            .execute(
+                "INSERT OR REPLACE INTO task_ports (task, ports) VALUES (?1, ?2)",
+                params![task, json],
+            )
             .map(drop)
             .map_err(|e| self.unusable(e))
     }
@@ -344,13 +431,17 @@ impl Journal {
             .prepare_cached("SELECT at_ms, notice FROM notices ORDER BY id DESC LIMIT ?1")
             .map_err(|e| self.unusable(e))?;
         let rows = statement
-            .query_map([limit], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?)))
+            .query_map([limit], |row| {
+                Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
+            })
             .map_err(|e| self.unusable(e))?;
         let mut notices = Vec::new();
         for row in rows {
             let (at_ms, json) = row.map_err(|e| self.unusable(e))?;
-            let notice =
-                serde_json::from_str(&json).map_err(|cause| JournalError::Corrupt { what: "notice", cause })?;
+            let notice = serde_json::from_str(&json).map_err(|cause| JournalError::Corrupt {
+                what: "notice",
+                cause,
+            })?;
             notices.push(Stamped { at_ms, notice });
         }
         notices.reverse();
@@ -372,12 +463,19 @@ mod tests {
     fn facts_addresses_and_ports_survive_reopening() {
         let (folder, journal) = journal();
         journal.set_fact("directory", "/srv").unwrap();
-        journal.keep_address("redis", Ipv4Addr::new(127, 80, 1, 2)).unwrap();
-        journal.keep_task_ports(7, &BTreeMap::from([(8080, 20001)])).unwrap();
+        journal
+            .keep_address("redis", Ipv4Addr::new(127, 80, 1, 2))
+            .unwrap();
+        journal
+            .keep_task_ports(7, &BTreeMap::from([(8080, 20001)]))
+            .unwrap();
         drop(journal);
         let journal = Journal::open(&folder.path().join("journal.db")).unwrap();
         assert_eq!(journal.fact("directory").unwrap().as_deref(), Some("/srv"));
-        assert_eq!(journal.addresses().unwrap()["redis"], Ipv4Addr::new(127, 80, 1, 2));
+        assert_eq!(
+            journal.addresses().unwrap()["redis"],
+            Ipv4Addr::new(127, 80, 1, 2)
+        );
         assert_eq!(journal.task_ports().unwrap()[&7][&8080], 20001);
         journal.forget_task(7).unwrap();
         assert!(journal.task_ports().unwrap().is_empty());
@@ -386,18 +484,33 @@ mod tests {
     #[test]
     fn a_journal_from_a_newer_version_is_refused() {
         let (folder, journal) = journal();
-        journal.connection.execute_batch("PRAGMA user_version = 999").unwrap();
+        journal
+            .connection
+            .execute_batch("PRAGMA user_version = 999")
+            .unwrap();
         drop(journal);
-        let Err(error) = Journal::open(&folder.path().join("journal.db")) else { panic!("opened") };
-        assert!(matches!(error, JournalError::Newer { found: 999, .. }), "{error}");
+        let Err(error) = Journal::open(&folder.path().join("journal.db")) else {
+            panic!("opened")
+        };
+        assert!(
+            matches!(error, JournalError::Newer { found: 999, .. }),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_file_that_is_no_database_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.db");
-        std::fs::write(&path, "this is not a database, it is a text of more than one page".repeat(100)).unwrap();
-        assert!(matches!(Journal::open(&path), Err(JournalError::Unusable { .. })));
+        std::fs::write(
+            &path,
+            "this is not a database, it is a text of more than one page".repeat(100),
+        )
+        .unwrap();
+        assert!(matches!(
+            Journal::open(&path),
+            Err(JournalError::Unusable { .. })
+        ));
     }
 
     #[test]

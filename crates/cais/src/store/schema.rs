@@ -26,7 +26,10 @@ const STEPS: [&str; VERSION as usize] = ["
 /// Brings the journal from schema `found` to today's, each step in one transaction.
 pub(super) fn migrate(connection: &Connection, found: u32) -> rusqlite::Result<()> {
     for (from, step) in STEPS.iter().enumerate().skip(found as usize) {
-        connection.execute_batch(&format!("BEGIN; {step} PRAGMA user_version = {}; COMMIT;", from + 1))?;
+        connection.execute_batch(&format!(
+            "BEGIN; {step} PRAGMA user_version = {}; COMMIT;",
+            from + 1
+        ))?;
     }
     Ok(())
 }

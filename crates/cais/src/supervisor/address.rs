@@ -32,15 +32,18 @@ pub(crate) fn choose_ports(
     container_ports: &[u16],
     in_use: &BTreeMap<u64, BTreeMap<u16, u16>>,
 ) -> Option<BTreeMap<u16, u16>> {
-    let mut taken: BTreeSet<u16> = in_use.values().flat_map(|ports| ports.values().copied()).collect();
+    let mut taken: BTreeSet<u16> = in_use
+        .values()
+        .flat_map(|ports| ports.values().copied())
+        .collect();
     let span = TASK_PORTS.end - TASK_PORTS.start;
     let offset = fastrand::u16(..span);
     let mut candidates = (0..span).map(|i| TASK_PORTS.start + (offset + i) % span);
     let mut chosen = BTreeMap::new();
     for port in container_ports {
-        let own = candidates
-            .by_ref()
-            .find(|own| !taken.contains(own) && TcpListener::bind((Ipv4Addr::LOCALHOST, *own)).is_ok())?;
+        let own = candidates.by_ref().find(|own| {
+            !taken.contains(own) && TcpListener::bind((Ipv4Addr::LOCALHOST, *own)).is_ok()
+        })?;
         taken.insert(own);
         chosen.insert(*port, own);
     }
@@ -57,7 +60,10 @@ mod tests {
         let a = choose_address("demo-1", "redis", 0, &none);
         assert_eq!(a, choose_address("demo-1", "redis", 0, &none));
         assert_ne!(a, choose_address("demo-1", "clock", 0, &none));
-        assert_ne!(a, choose_address("demo-1", "redis", 0, &BTreeSet::from([a])));
+        assert_ne!(
+            a,
+            choose_address("demo-1", "redis", 0, &BTreeSet::from([a]))
+        );
         assert!(a.is_loopback() && a.octets()[1] >= 64 && a.octets()[3] != 0);
     }
 
@@ -66,6 +72,10 @@ mod tests {
         let first = choose_ports(&[80, 443], &BTreeMap::new()).unwrap();
         assert_eq!(first.len(), 2);
         let second = choose_ports(&[80, 443], &BTreeMap::from([(1, first.clone())])).unwrap();
-        assert!(second.values().all(|port| !first.values().any(|p| p == port)));
+        assert!(
+            second
+                .values()
+                .all(|port| !first.values().any(|p| p == port))
+        );
     }
 }

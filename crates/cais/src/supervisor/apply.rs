@@ -2,8 +2,8 @@
 //! addresses. Everything that can fail fails here, before anything is started.
 
 use super::definition::{self, Definition};
-use super::resolve::{self, Surroundings};
 use super::probe::Probes;
+use super::resolve::{self, Surroundings};
 use super::{Manner, Supervisor, address, clock, journal_failure, table};
 use crate::control::{Apply, Release, Reply};
 use crate::exit::{Exit, Failure, Outcome};
@@ -54,27 +54,44 @@ impl Supervisor {
         let submissions = self.submissions(&stack, &definitions, &skipped_names, apply)?;
         self.gateway.ensure().await?;
         let addresses: BTreeSet<SocketAddr> = listeners.keys().copied().collect();
-        self.gateway.hand_over(&addresses.iter().copied().collect::<Vec<_>>()).await?;
+        self.gateway
+            .hand_over(&addresses.iter().copied().collect::<Vec<_>>())
+            .await?;
         self.listeners = listeners;
         self.around = around;
         self.stack = Some(stack);
         self.skipped = skipped;
         // Values may have changed since these were made; tasks that run keep what they were given.
-        self.definitions.retain(|(service, _), _| !definitions.contains_key(service));
-        self.try_feed(Event::Apply { services: submissions, remove_absent: apply.remove_absent })
-            .await
-            .map_err(journal_failure)?;
+        self.definitions
+            .retain(|(service, _), _| !definitions.contains_key(service));
+        self.try_feed(Event::Apply {
+            services: submissions,
+            remove_absent: apply.remove_absent,
+        })
+        .await
+        .map_err(journal_failure)?;
         self.gateway.keep_only(&addresses).await;
         Ok(())
     }
 
     /// Services' addresses and mounts, with an address for each that has none yet.
-    pub(super) fn surroundings(&self, stack: &Stack, skipped: &BTreeSet<ServiceName>) -> Outcome<Surroundings> {
+    pub(super) fn surroundings(
+        &self,
+        stack: &Stack,
+        skipped: &BTreeSet<ServiceName>,
+    ) -> Outcome<Surroundings> {
         let mut kept = self.journal.addresses().map_err(journal_failure)?;
-        for service in stack.services.keys().filter(|service| !kept.contains_key(service.as_str())).collect::<Vec<_>>() {
+        for service in stack
+            .services
+            .keys()
+            .filter(|service| !kept.contains_key(service.as_str()))
+            .collect::<Vec<_>>()
+        {
             let taken = kept.values().copied().collect();
             let address = address::choose_address(&self.project_key(), service.as_str(), 0, &taken);
-            self.journal.keep_address(service.as_str(), address).map_err(journal_failure)?;
+            self.journal
+                .keep_address(service.as_str(), address)
+                .map_err(journal_failure)?;
             kept.insert(service.to_string(), address);
         }
         Ok(Surroundings {
@@ -98,13 +115,28 @@ impl Supervisor {
         for attempt in 1..=ADDRESS_ATTEMPTS {
             let listeners = table::listeners(stack, &around.addresses, &around.skipped);
             let wanted: BTreeSet<SocketAddr> = listeners.keys().copied().collect();
-            let Err(taken) = self.gateway.bind(&wanted) else { return Ok(listeners) };
-            let own = around.addresses.iter().find(|(_, address)| taken.address.ip() == **address);
+            let Err(taken) = self.gateway.bind(&wanted) else {
+                return Ok(listeners);
+            };
+            let own = around
+                .addresses
+                .iter()
+                .find(|(_, address)| taken.address.ip() == **address);
             match own.map(|(service, _)| service.clone()) {
-                Some(service) if matches!(taken.error, BindError::AddressInUse { .. }) && attempt < ADDRESS_ATTEMPTS => {
+                Some(service)
+                    if matches!(taken.error, BindError::AddrInUse { .. })
+                        && attempt < ADDRESS_ATTEMPTS =>
+                {
                     let used = around.addresses.values().copied().collect();
-                    let next = address::choose_address(&self.project_key(), service.as_str(), attempt, &used);
-                    self.journal.keep_address(service.as_str(), next).map_err(journal_failure)?;
+                    let next = address::choose_address(
+                        &self.project_key(),
+                        service.as_str(),
+                        attempt,
+                        &used,
+                    );
+                    self.journal
+                        .keep_address(service.as_str(), next)
+                        .map_err(journal_failure)?;
                     around.addresses.insert(service, next);
                 }
                 _ => return Err(bind_failure(stack, &taken)),
@@ -122,7 +154,10 @@ impl Supervisor {
     ) -> Outcome<BTreeMap<ServiceName, Submission>> {
         let key = self.key()?;
         let at_ms = clock::epoch_ms();
-        let release = self.journal.keep_release(&apply.release, at_ms).map_err(journal_failure)?;
+        let release = self
+            .journal
+            .keep_release(&apply.release, at_ms)
+            .map_err(journal_failure)?;
         let around = Surroundings {
             addresses: BTreeMap::new(),
             skipped: skipped.clone(),
@@ -132,7 +167,9 @@ impl Supervisor {
         for (name, definition) in definitions {
             let service = &definition.service;
             let mut policy = Policy::of(service, stack);
-            policy.depends_on.retain(|dependency, _| !skipped.contains(dependency));
+            policy
+                .depends_on
+                .retain(|dependency, _| !skipped.contains(dependency));
             let artifact = definition::keep_program(definition, &self.paths.artifacts())?;
             let files = definition::mounted_files(service, &around);
             let hash = definition::fingerprint(definition, artifact.as_deref(), &files, &key);
@@ -151,10 +188,20 @@ impl Supervisor {
                     artifact,
                     created_ms: at_ms,
                 };
-                self.journal.keep_revision(&revision).map_err(journal_failure)?;
+                self.journal
+                    .keep_revision(&revision)
+                    .map_err(journal_failure)?;
             }
             let desired = apply.scale.get(name).copied().unwrap_or(service.replicas);
-            submissions.insert(name.clone(), Submission { revision: number, policy, desired, force: apply.force });
+            submissions.insert(
+                name.clone(),
+                Submission {
+                    revision: number,
+                    policy,
+                    desired,
+                    force: apply.force,
+                },
+            );
         }
         Ok(submissions)
     }
@@ -173,16 +220,38 @@ impl Supervisor {
     }
 
     /// A revision's definition from its release's texts and today's variables.
-    pub(super) fn load_definition(&self, service: &ServiceName, revision: RevisionNumber) -> Outcome<Definition> {
-        let gone = || Failure::new(Exit::Error, format!("revision {revision} of `{service}` is no longer in the journal"));
+    pub(super) fn load_definition(
+        &self,
+        service: &ServiceName,
+        revision: RevisionNumber,
+    ) -> Outcome<Definition> {
+        let gone = || {
+            Failure::new(
+                Exit::Error,
+                format!("revision {revision} of `{service}` is no longer in the journal"),
+            )
+        };
         let kept = self.journal.revisions(service).map_err(journal_failure)?;
-        let kept = kept.into_iter().find(|candidate| candidate.number == revision).ok_or_else(gone)?;
-        let release = self.journal.release(kept.release).map_err(journal_failure)?.ok_or_else(gone)?;
+        let kept = kept
+            .into_iter()
+            .find(|candidate| candidate.number == revision)
+            .ok_or_else(gone)?;
+        let release = self
+            .journal
+            .release(kept.release)
+            .map_err(journal_failure)?
+            .ok_or_else(gone)?;
         let stack = definition::load(&release, &self.boot.variables)?.stack;
         let own = stack.services.get(service).ok_or_else(gone)?;
         let mut around = self.around.clone();
         around.mounts = resolve::mounts(&stack, &self.paths.mounts());
-        let mut definition = definition::define_from(&stack, own, &around, &self.boot.variables, kept.artifact.is_none())?;
+        let mut definition = definition::define_from(
+            &stack,
+            own,
+            &around,
+            &self.boot.variables,
+            kept.artifact.is_none(),
+        )?;
         if let Some(artifact) = kept.artifact {
             definition.argv[0] = self.paths.artifacts().join(artifact).display().to_string();
         }
@@ -191,7 +260,9 @@ impl Supervisor {
 
     /// Brings the stack of the newest release back, without starting anything.
     pub(super) fn recall(&mut self) -> Outcome<Option<Release>> {
-        let Some(release) = self.journal.newest_release().map_err(journal_failure)? else { return Ok(None) };
+        let Some(release) = self.journal.newest_release().map_err(journal_failure)? else {
+            return Ok(None);
+        };
         let stack = definition::load(&release, &self.boot.variables)?.stack;
         self.skipped = skipped(&stack, &self.boot.variables);
         let names = self.skipped.keys().cloned().collect();
@@ -202,20 +273,32 @@ impl Supervisor {
     }
 
     /// For adopted tasks.
-    pub(super) fn manner_of(&mut self, service: &ServiceName, revision: RevisionNumber, task: u64) -> Arc<Manner> {
+    pub(super) fn manner_of(
+        &mut self,
+        service: &ServiceName,
+        revision: RevisionNumber,
+        task: u64,
+    ) -> Arc<Manner> {
         let ports = self.ports.get(&task).cloned().unwrap_or_default();
         match self.definition(service, revision) {
             Ok(definition) => Arc::new(super::perform::manner(&definition, &ports)),
             Err(failure) => {
                 tracing::warn!(%failure, %service, "an adopted task is not probed: its revision cannot be loaded");
-                Arc::new(Manner { probes: Probes::default(), stop_signal: Signal::TERM, stop_grace: Duration::from_secs(10) })
+                Arc::new(Manner {
+                    probes: Probes::default(),
+                    stop_signal: Signal::TERM,
+                    stop_grace: Duration::from_secs(10),
+                })
             }
         }
     }
 }
 
 /// Optional services whose program is not installed, each with the line that says so.
-pub(crate) fn skipped(stack: &Stack, variables: &BTreeMap<String, String>) -> BTreeMap<ServiceName, String> {
+pub(crate) fn skipped(
+    stack: &Stack,
+    variables: &BTreeMap<String, String>,
+) -> BTreeMap<ServiceName, String> {
     stack
         .services
         .values()
@@ -236,7 +319,10 @@ pub(crate) fn skipped(stack: &Stack, variables: &BTreeMap<String, String>) -> BT
 fn bind_failure(stack: &Stack, taken: &super::gateway::Taken) -> Failure {
     let address = taken.address;
     let owner = stack.services.values().find_map(|service| {
-        let port = service.ports.iter().find(|p| p.host == address.ip() && p.published == Some(address.port()))?;
+        let port = service
+            .ports
+            .iter()
+            .find(|p| p.host == address.ip() && p.published == Some(address.port()))?;
         Some((service, port))
     });
     let at = owner.map_or_else(String::new, |(_, port)| format!("{}: ", port.position));
@@ -246,7 +332,7 @@ fn bind_failure(stack: &Stack, taken: &super::gateway::Taken) -> Failure {
         None => "a service's own loopback address".to_owned(),
     };
     match &taken.error {
-        BindError::AddressInUse { .. } => {
+        BindError::AddrInUse { .. } => {
             Failure::new(Exit::Error, format!("{at}`{address}`, {what}, is taken by another program or another stack"))
                 .help(format!("see who has it: `ss -ltnp 'sport = :{}'`; or choose another port", address.port()))
         }

@@ -16,9 +16,15 @@ impl Clock {
     pub(crate) fn of(journal: &Journal) -> Result<Self, JournalError> {
         let boot = boot_id();
         let offset_ms = if journal.fact("boot_id")?.as_deref() == Some(boot.as_str()) {
-            journal.fact("clock_offset_ms")?.and_then(|text| text.parse().ok()).unwrap_or(0)
+            journal
+                .fact("clock_offset_ms")?
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0)
         } else {
-            journal.fact("clock_last_ms")?.and_then(|text| text.parse().ok()).unwrap_or(0)
+            journal
+                .fact("clock_last_ms")?
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0)
         };
         journal.set_fact("clock_offset_ms", &offset_ms.to_string())?;
         journal.set_fact("boot_id", &boot)?;
@@ -27,7 +33,10 @@ impl Clock {
 
     /// The same clock without writing, for a reader.
     pub(crate) fn look(journal: &Journal) -> Result<Self, JournalError> {
-        let offset_ms = journal.fact("clock_offset_ms")?.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let offset_ms = journal
+            .fact("clock_offset_ms")?
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         Ok(Self { offset_ms })
     }
 
@@ -42,12 +51,16 @@ impl Clock {
 
 /// Identifies this boot of the machine.
 pub(crate) fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// Milliseconds since the Unix epoch.
 pub(crate) fn epoch_ms() -> u64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
 }

@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 
 /// Variables that a task gets from the caller's environment, as a login would give them. Everything
 /// else comes from the Compose file, so that a stack behaves the same in every shell.
-const INHERITED: [&str; 9] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+const INHERITED: [&str; 9] = [
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR",
+];
 
 /// Everything needed to start a task of one revision, but its ports.
 #[derive(Debug, Clone)]
@@ -30,7 +32,10 @@ pub(crate) struct Definition {
 }
 
 /// Loads a release again, with these variables.
-pub(crate) fn load(release: &Release, variables: &BTreeMap<String, String>) -> Outcome<cais_model::Loaded> {
+pub(crate) fn load(
+    release: &Release,
+    variables: &BTreeMap<String, String>,
+) -> Outcome<cais_model::Loaded> {
     let source = ReleaseSource::new(release, variables);
     let options = cais_model::LoadOptions {
         files: release.files.clone(),
@@ -39,7 +44,8 @@ pub(crate) fn load(release: &Release, variables: &BTreeMap<String, String>) -> O
         profiles: release.profiles.clone(),
         env_files: release.env_files.clone(),
     };
-    cais_model::load(&source, &options).map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))
+    cais_model::load(&source, &options)
+        .map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))
 }
 
 /// The definition of `service` within `stack`.
@@ -65,8 +71,16 @@ pub(crate) fn define_from(
 ) -> Outcome<Definition> {
     let name = &service.name;
     let mut argv = resolve::command_line(service).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("{}: `{name}` has no command that this machine could run", service.position))
-            .help(format!("give it one under services.{name}.x-cais.process.command"))
+        Failure::new(
+            Exit::Usage,
+            format!(
+                "{}: `{name}` has no command that this machine could run",
+                service.position
+            ),
+        )
+        .help(format!(
+            "give it one under services.{name}.x-cais.process.command"
+        ))
     })?;
     let directory = match &service.working_dir {
         // A container's absolute path means nothing here.
@@ -76,7 +90,11 @@ pub(crate) fn define_from(
     let (own, _) = resolve::environment(service, around);
     let mut environment: BTreeMap<String, String> = INHERITED
         .iter()
-        .filter_map(|name| variables.get(*name).map(|value| ((*name).to_owned(), value.clone())))
+        .filter_map(|name| {
+            variables
+                .get(*name)
+                .map(|value| ((*name).to_owned(), value.clone()))
+        })
         .collect();
     environment.extend(own);
     let path = environment.get("PATH").cloned().unwrap_or_default();
@@ -85,7 +103,12 @@ pub(crate) fn define_from(
         None if must_exist => return Err(missing_program(service, &argv[0])),
         None => {}
     }
-    Ok(Definition { service: service.clone(), argv, environment, directory })
+    Ok(Definition {
+        service: service.clone(),
+        argv,
+        environment,
+        directory,
+    })
 }
 
 fn missing_program(service: &Service, program: &str) -> Failure {
@@ -99,15 +122,31 @@ fn missing_program(service: &Service, program: &str) -> Failure {
             "install `{program}`, or let the stack run without it: services.{name}.x-cais.process.optional: true"
         ),
     };
-    Failure::new(Exit::Error, format!("{}: the program of `{name}`, `{program}`, is not there", service.position))
-        .help(help)
+    Failure::new(
+        Exit::Error,
+        format!(
+            "{}: the program of `{name}`, `{program}`, is not there",
+            service.position
+        ),
+    )
+    .help(help)
 }
 
 /// The programs of a service that are not installed: its own, and the one that its shell is about.
-pub(crate) fn missing_programs(stack: &Stack, service: &Service, variables: &BTreeMap<String, String>) -> Vec<String> {
+pub(crate) fn missing_programs(
+    stack: &Stack,
+    service: &Service,
+    variables: &BTreeMap<String, String>,
+) -> Vec<String> {
     let empty = String::new();
-    let path = service.environment.get("PATH").or_else(|| variables.get("PATH")).unwrap_or(&empty);
-    let Some(argv) = resolve::command_line(service) else { return vec!["a local command".to_owned()] };
+    let path = service
+        .environment
+        .get("PATH")
+        .or_else(|| variables.get("PATH"))
+        .unwrap_or(&empty);
+    let Some(argv) = resolve::command_line(service) else {
+        return vec!["a local command".to_owned()];
+    };
     std::iter::once(argv[0].clone())
         .chain(shell_programs(&argv))
         .filter(|program| find_program(program, &stack.directory, path).is_none())
@@ -116,9 +155,16 @@ pub(crate) fn missing_programs(stack: &Stack, service: &Service, variables: &BTr
 
 /// The program that `sh -c '… exec PROGRAM …'` is about: an optional service is there only when it is.
 fn shell_programs(argv: &[String]) -> Vec<String> {
-    let shell = Path::new(&argv[0]).file_name().and_then(|name| name.to_str());
-    let [_, flag, script, ..] = argv else { return Vec::new() };
-    if !matches!(shell, Some("sh" | "bash" | "dash" | "ash")) || !flag.starts_with('-') || !flag.ends_with('c') {
+    let shell = Path::new(&argv[0])
+        .file_name()
+        .and_then(|name| name.to_str());
+    let [_, flag, script, ..] = argv else {
+        return Vec::new();
+    };
+    if !matches!(shell, Some("sh" | "bash" | "dash" | "ash"))
+        || !flag.starts_with('-')
+        || !flag.ends_with('c')
+    {
         return Vec::new();
     }
     let words: Vec<&str> = script.split_whitespace().collect();
@@ -126,7 +172,11 @@ fn shell_programs(argv: &[String]) -> Vec<String> {
         .windows(2)
         .filter(|pair| pair[0] == "exec")
         .map(|pair| pair[1].trim_end_matches(';').to_owned())
-        .filter(|program| program.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.')))
+        .filter(|program| {
+            program
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
+        })
         .collect()
 }
 
@@ -135,31 +185,48 @@ pub(crate) fn find_program(program: &str, directory: &Path, path: &str) -> Optio
     if program.contains('/') {
         return Some(directory.join(program)).filter(|candidate| is_executable(candidate));
     }
-    path.split(':').filter(|folder| !folder.is_empty()).map(|folder| Path::new(folder).join(program)).find(|p| is_executable(p))
+    path.split(':')
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| Path::new(folder).join(program))
+        .find(|p| is_executable(p))
 }
 
 fn is_executable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Keeps a built program aside, so that its revision stays what it was when the next build
 /// overwrites the file. Only programs that the file names by path and has a build for: `python3` from
 /// `PATH` is the machine's, not the revision's. Answers with the copy's name within `artifacts`.
 pub(crate) fn keep_program(definition: &Definition, artifacts: &Path) -> Outcome<Option<String>> {
-    let built = definition.service.process.as_ref().is_some_and(|process| process.build.is_some());
-    let named = resolve::command_line(&definition.service).is_some_and(|argv| argv[0].contains('/'));
+    let built = definition
+        .service
+        .process
+        .as_ref()
+        .is_some_and(|process| process.build.is_some());
+    let named =
+        resolve::command_line(&definition.service).is_some_and(|argv| argv[0].contains('/'));
     if !(built && named) {
         return Ok(None);
     }
     let program = Path::new(&definition.argv[0]);
     let cannot = |error: std::io::Error| {
-        Failure::new(Exit::Error, format!("cannot keep a copy of `{}`: {error}", program.display()))
-            .help(format!("check the free space of `{}`", artifacts.display()))
+        Failure::new(
+            Exit::Error,
+            format!("cannot keep a copy of `{}`: {error}", program.display()),
+        )
+        .help(format!("check the free space of `{}`", artifacts.display()))
     };
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(std::fs::File::open(program).map_err(cannot)?).map_err(cannot)?;
+    hasher
+        .update_reader(std::fs::File::open(program).map_err(cannot)?)
+        .map_err(cannot)?;
     let digest = hasher.finalize().to_hex();
-    let file_name = program.file_name().and_then(|name| name.to_str()).unwrap_or("program");
+    let file_name = program
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("program");
     let name = format!("{}/{file_name}", &digest[..16]);
     let kept = artifacts.join(&name);
     if kept.exists() {
@@ -169,14 +236,20 @@ pub(crate) fn keep_program(definition: &Definition, artifacts: &Path) -> Outcome
     crate::paths::private_dir(folder)?;
     let copy = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
     std::fs::copy(program, copy.path()).map_err(cannot)?;
-    std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o700)).map_err(cannot)?;
+    std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o700))
+        .map_err(cannot)?;
     copy.persist(&kept).map_err(|error| cannot(error.error))?;
     Ok(Some(name))
 }
 
 /// The revision's fingerprint: everything that a task of it would see, keyed, so that the journal
 /// gives no value away. The count of replicas is not part of it: scaling makes no revision.
-pub(crate) fn fingerprint(definition: &Definition, artifact: Option<&str>, files: &[(String, Vec<u8>)], key: &[u8; 32]) -> String {
+pub(crate) fn fingerprint(
+    definition: &Definition,
+    artifact: Option<&str>,
+    files: &[(String, Vec<u8>)],
+    key: &[u8; 32],
+) -> String {
     let mut hasher = blake3::Hasher::new_keyed(key);
     let mut add = |label: &str, bytes: &[u8]| {
         hasher.update(&(label.len() as u64).to_le_bytes());
@@ -218,7 +291,11 @@ pub(crate) fn mounted_files(service: &Service, around: &Surroundings) -> Vec<(St
 ///
 /// # Errors
 /// A secret's file is missing, or cannot be written.
-pub(crate) fn prepare_mounts(stack: &Stack, stand_ins: &Path, variables: &BTreeMap<String, String>) -> Outcome {
+pub(crate) fn prepare_mounts(
+    stack: &Stack,
+    stand_ins: &Path,
+    variables: &BTreeMap<String, String>,
+) -> Outcome {
     for (kind, sources) in [("secret", &stack.secrets), ("config", &stack.configs)] {
         for (name, source) in sources {
             if !is_mounted(stack, kind, name) {
@@ -249,7 +326,10 @@ pub(crate) fn prepare_mounts(stack: &Stack, stand_ins: &Path, variables: &BTreeM
                     write_private(&stand_ins.join(format!("{kind}-{name}")), value.as_bytes())?;
                 }
                 FileOrigin::Content(content) => {
-                    write_private(&stand_ins.join(format!("{kind}-{name}")), content.as_bytes())?;
+                    write_private(
+                        &stand_ins.join(format!("{kind}-{name}")),
+                        content.as_bytes(),
+                    )?;
                 }
                 FileOrigin::External => {
                     return Err(Failure::new(
@@ -266,14 +346,21 @@ pub(crate) fn prepare_mounts(stack: &Stack, stand_ins: &Path, variables: &BTreeM
 
 fn is_mounted(stack: &Stack, kind: &str, name: &str) -> bool {
     stack.services.values().any(|service| {
-        let mounts = if kind == "secret" { &service.secrets } else { &service.configs };
+        let mounts = if kind == "secret" {
+            &service.secrets
+        } else {
+            &service.configs
+        };
         mounts.iter().any(|mount| mount.source == name)
     })
 }
 
 /// 32 random bytes from the kernel in hexadecimal: no character that a shell, a URL or a Redis configuration minds.
 fn random_secret() -> Outcome<String> {
-    Ok(random_bytes()?.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(random_bytes()?
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// 32 random bytes from the kernel.
@@ -288,22 +375,43 @@ pub(crate) fn random_bytes() -> Outcome<[u8; 32]> {
 
 /// Writes a file that only its owner can read; whole or not at all.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome {
-    let cannot = |error: std::io::Error| Failure::new(Exit::Error, format!("cannot write `{}`: {error}", path.display()));
+    let cannot = |error: std::io::Error| {
+        Failure::new(
+            Exit::Error,
+            format!("cannot write `{}`: {error}", path.display()),
+        )
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
     if !folder.exists() {
         crate::paths::private_dir(folder)?;
     }
     let temporary = path.with_extension("new");
     let _ = std::fs::remove_file(&temporary);
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(cannot)?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(cannot)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(cannot)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(cannot)?;
     std::fs::rename(&temporary, path).map_err(cannot)
 }
 
 /// Loopback addresses by service, for resolving names.
-pub(crate) fn named_addresses(stack: &Stack, kept: &BTreeMap<String, std::net::Ipv4Addr>) -> BTreeMap<ServiceName, std::net::Ipv4Addr> {
-    stack.services.keys().filter_map(|name| kept.get(name.as_str()).map(|address| (name.clone(), *address))).collect()
+pub(crate) fn named_addresses(
+    stack: &Stack,
+    kept: &BTreeMap<String, std::net::Ipv4Addr>,
+) -> BTreeMap<ServiceName, std::net::Ipv4Addr> {
+    stack
+        .services
+        .keys()
+        .filter_map(|name| {
+            kept.get(name.as_str())
+                .map(|address| (name.clone(), *address))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -312,8 +420,10 @@ mod tests {
 
     #[test]
     fn an_optional_service_is_about_the_program_that_its_shell_runs() {
-        let argv: Vec<String> =
-            ["sh", "-c", "printf x | exec redis-server - --port $PORT"].iter().map(|s| (*s).to_owned()).collect();
+        let argv: Vec<String> = ["sh", "-c", "printf x | exec redis-server - --port $PORT"]
+            .iter()
+            .map(|s| (*s).to_owned())
+            .collect();
         assert_eq!(shell_programs(&argv), ["redis-server"]);
     }
 
@@ -322,7 +432,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets/password");
         write_private(&path, b"x").unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(random_secret().unwrap().len(), 64);
     }
 }

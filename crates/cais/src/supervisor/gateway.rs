@@ -32,6 +32,8 @@ pub(crate) struct Gateway {
     link: Option<GatewayClient>,
     pid: Option<u32>,
     connection: u64,
+    connected_at: Option<tokio::time::Instant>,
+    young_deaths: u32,
     news: mpsc::UnboundedSender<GatewayNews>,
 }
 
@@ -45,7 +47,17 @@ pub(crate) struct Taken {
 impl Gateway {
     pub(crate) fn new(paths: Paths, news: mpsc::UnboundedSender<GatewayNews>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { paths, cores, sockets: BTreeMap::new(), link: None, pid: None, connection: 0, news }
+        Self {
+            paths,
+            cores,
+            sockets: BTreeMap::new(),
+            link: None,
+            pid: None,
+            connection: 0,
+            connected_at: None,
+            young_deaths: 0,
+            news,
+        }
     }
 
     /// The gateway's process.
@@ -78,8 +90,11 @@ impl Gateway {
             match self.connect().await {
                 Ok(()) => break,
                 Err(error) if tokio::time::Instant::now() >= deadline => {
-                    return Err(Failure::new(Exit::Error, format!("the gateway did not start: {error}"))
-                        .help(format!("see `{}`", self.paths.supervisor_log().display())));
+                    return Err(Failure::new(
+                        Exit::Error,
+                        format!("the gateway did not start: {error}"),
+                    )
+                    .help(format!("see `{}`", self.paths.supervisor_log().display())));
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             }
@@ -89,10 +104,14 @@ impl Gateway {
     }
 
     fn spawn(&self) -> Outcome {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.paths.supervisor_log());
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.paths.supervisor_log());
         let stderr = log.map_or_else(|_| Stdio::null(), Stdio::from);
         // /proc/self/exe: the same program even when its file was replaced since.
         std::process::Command::new("/proc/self/exe")
+            .arg0("cais")
             .arg("gateway")
             .arg("--socket")
             .arg(self.paths.gateway_socket())
@@ -108,13 +127,26 @@ impl Gateway {
                 // Reaped in the background: the gateway is not this process's to wait for.
                 std::thread::spawn(move || child.wait());
             })
-            .map_err(|error| Failure::new(Exit::Error, format!("the gateway could not be started: {error}")))
+            .map_err(|error| {
+                Failure::new(
+                    Exit::Error,
+                    format!("the gateway could not be started: {error}"),
+                )
+            })
     }
 
     async fn connect(&mut self) -> Result<(), String> {
-        let (link, mut from) =
-            GatewayClient::connect(&self.paths.gateway_socket()).await.map_err(|error| error.to_string())?;
-        link.send(ToGateway::Hello { protocol: PROTOCOL_VERSION }, vec![]).await.map_err(|error| error.to_string())?;
+        let (link, mut from) = GatewayClient::connect(&self.paths.gateway_socket())
+            .await
+            .map_err(|error| error.to_string())?;
+        link.send(
+            ToGateway::Hello {
+                protocol: PROTOCOL_VERSION,
+            },
+            vec![],
+        )
+        .await
+        .map_err(|error| error.to_string())?;
         let (listening, pid) = match wait_for(&mut from, |message| match message {
             FromGateway::Hello { listening, pid, .. } => Some((listening.clone(), *pid)),
             _ => None,
@@ -125,7 +157,9 @@ impl Gateway {
             None => return Err("it did not answer".to_owned()),
         };
         if !listening.is_empty() && self.sockets.is_empty() {
-            link.send(ToGateway::HandOver, vec![]).await.map_err(|error| error.to_string())?;
+            link.send(ToGateway::HandOver, vec![])
+                .await
+                .map_err(|error| error.to_string())?;
             let Some((addresses, sockets)) = wait_for(&mut from, |message| match message {
                 FromGateway::Sockets { sockets } => Some(sockets.clone()),
                 _ => None,
@@ -139,6 +173,7 @@ impl Gateway {
             }
         }
         self.connection += 1;
+        self.connected_at = Some(tokio::time::Instant::now());
         let (connection, news) = (self.connection, self.news.clone());
         tokio::spawn(async move {
             while let Some((message, _)) = from.recv().await {
@@ -153,22 +188,40 @@ impl Gateway {
         Ok(())
     }
 
-    /// Is this the end of the present connection?
-    pub(crate) fn lost(&mut self, connection: u64) -> bool {
+    /// Notes the end of a connection. `Some`: it was the present one, and another gateway is due after
+    /// this pause: none at first, growing while gateways die young.
+    pub(crate) fn lost(&mut self, connection: u64) -> Option<Duration> {
         if connection != self.connection {
-            return false;
+            return None;
         }
         self.link = None;
         self.pid = None;
-        true
+        let died_young = self
+            .connected_at
+            .is_some_and(|at| at.elapsed() < Duration::from_secs(5));
+        self.young_deaths = if died_young {
+            (self.young_deaths + 1).min(6)
+        } else {
+            0
+        };
+        Some(match self.young_deaths {
+            0 | 1 => Duration::ZERO,
+            deaths => Duration::from_millis(100 << deaths),
+        })
     }
 
     /// Binds what is not bound yet. On failure everything that this call bound is closed again.
     pub(crate) fn bind(&mut self, wanted: &BTreeSet<SocketAddr>) -> Result<Vec<SocketAddr>, Taken> {
         let mut fresh: BTreeMap<SocketAddr, Vec<OwnedFd>> = BTreeMap::new();
-        for address in wanted.iter().filter(|address| !self.sockets.contains_key(address)) {
-            let sockets = cais_gateway::listen::bind(*address, self.cores)
-                .map_err(|error| Taken { address: *address, error })?;
+        for address in wanted
+            .iter()
+            .filter(|address| !self.sockets.contains_key(address))
+        {
+            let sockets =
+                cais_gateway::listen::bind(*address, self.cores).map_err(|error| Taken {
+                    address: *address,
+                    error,
+                })?;
             fresh.insert(*address, sockets);
         }
         let addresses = fresh.keys().copied().collect();
@@ -178,14 +231,19 @@ impl Gateway {
 
     /// Gives the gateway these sockets.
     pub(crate) async fn hand_over(&mut self, addresses: &[SocketAddr]) -> Outcome {
-        let Some(link) = &self.link else { return Ok(()) };
+        let Some(link) = &self.link else {
+            return Ok(());
+        };
         let mut of = Vec::new();
         let mut sockets = Vec::new();
         for address in addresses {
             for socket in self.sockets.get(address).into_iter().flatten() {
-                let copy = socket
-                    .try_clone()
-                    .map_err(|error| Failure::new(Exit::Error, format!("cannot copy a listening socket: {error}")))?;
+                let copy = socket.try_clone().map_err(|error| {
+                    Failure::new(
+                        Exit::Error,
+                        format!("cannot copy a listening socket: {error}"),
+                    )
+                })?;
                 of.push(*address);
                 sockets.push(copy);
             }
@@ -195,18 +253,27 @@ impl Gateway {
         }
         link.send(ToGateway::Listen { sockets: of }, sockets)
             .await
-            .map_err(|error| Failure::new(Exit::Error, format!("the gateway took no sockets: {error}")))
+            .map_err(|error| {
+                Failure::new(Exit::Error, format!("the gateway took no sockets: {error}"))
+            })
     }
 
     /// Closes every address that is not wanted any more.
     pub(crate) async fn keep_only(&mut self, wanted: &BTreeSet<SocketAddr>) {
-        let gone: Vec<SocketAddr> = self.sockets.keys().filter(|a| !wanted.contains(a)).copied().collect();
+        let gone: Vec<SocketAddr> = self
+            .sockets
+            .keys()
+            .filter(|a| !wanted.contains(a))
+            .copied()
+            .collect();
         if gone.is_empty() {
             return;
         }
         self.sockets.retain(|address, _| wanted.contains(address));
         if let Some(link) = &self.link {
-            let _ = link.send(ToGateway::Unlisten { addresses: gone }, vec![]).await;
+            let _ = link
+                .send(ToGateway::Unlisten { addresses: gone }, vec![])
+                .await;
         }
     }
 

@@ -65,7 +65,11 @@ pub(crate) enum Booted {
     /// The control socket accepts.
     Ready { pid: u32 },
     /// It cannot work.
-    Failed { exit: Exit, message: String, help: Option<String> },
+    Failed {
+        exit: Exit,
+        message: String,
+        help: Option<String>,
+    },
 }
 
 /// What wakes the loop besides its timer.
@@ -73,6 +77,7 @@ enum Input {
     Event(Event),
     Request(Box<crate::control::Request>, Replies),
     Started(TaskId, Result<(TaskHandle, Arc<Manner>), String>),
+    ReviveGateway,
 }
 
 /// Where answers to one request go; sending to a caller that left is no error.
@@ -160,16 +165,26 @@ struct Supervisor {
 
 /// Runs a supervisor to its end. `ready` is told once, when requests are accepted.
 pub(crate) async fn run(boot: Boot, ready: impl FnOnce(&Booted)) -> Outcome {
-    let paths = Paths { state: boot.state.clone(), runtime: boot.runtime.clone() };
+    let paths = Paths {
+        state: boot.state.clone(),
+        runtime: boot.runtime.clone(),
+    };
     paths.create()?;
     // Held to the end: one supervisor a project.
     let Some(_lock) = recover::lock(&paths)? else {
-        return Err(Failure::new(Exit::Error, format!("another supervisor already runs `{}`", boot.project)));
+        return Err(Failure::new(
+            Exit::Error,
+            format!("another supervisor already runs `{}`", boot.project),
+        ));
     };
     let journal = Journal::open(&paths.journal()).map_err(journal_failure)?;
     let clock = Clock::of(&journal).map_err(journal_failure)?;
-    journal.set_fact("directory", &boot.directory.display().to_string()).map_err(journal_failure)?;
-    journal.set_fact("project", &boot.project).map_err(journal_failure)?;
+    journal
+        .set_fact("directory", &boot.directory.display().to_string())
+        .map_err(journal_failure)?;
+    journal
+        .set_fact("project", &boot.project)
+        .map_err(journal_failure)?;
     let state = journal.state().map_err(journal_failure)?;
     let ports = journal.task_ports().map_err(journal_failure)?;
     let listener = serve::bind(&paths)?;
@@ -208,7 +223,9 @@ pub(crate) async fn run(boot: Boot, ready: impl FnOnce(&Booted)) -> Outcome {
     };
     supervisor.recover().await?;
     serve::spawn(listener, inbox);
-    ready(&Booted::Ready { pid: std::process::id() });
+    ready(&Booted::Ready {
+        pid: std::process::id(),
+    });
 
     let idle_since = tokio::time::Instant::now();
     while !supervisor.finished {
@@ -231,7 +248,9 @@ impl Supervisor {
     }
 
     fn is_empty(&self) -> bool {
-        cais_engine::view::views(&self.state).is_empty() && self.tasks.is_empty() && self.starting.is_empty()
+        cais_engine::view::views(&self.state).is_empty()
+            && self.tasks.is_empty()
+            && self.starting.is_empty()
     }
 
     /// How long nothing needs doing.
@@ -240,7 +259,10 @@ impl Supervisor {
             return JOURNAL_RETRY;
         }
         let deadlines = self.waiters.iter().filter_map(|waiter| waiter.deadline);
-        let wake = cais_engine::state::next_wake(&self.state).into_iter().chain(deadlines).min();
+        let wake = cais_engine::state::next_wake(&self.state)
+            .into_iter()
+            .chain(deadlines)
+            .min();
         wake.map_or(Duration::from_secs(60), |moment| moment - self.now())
     }
 
@@ -249,7 +271,19 @@ impl Supervisor {
             Input::Event(event) => self.feed(event).await,
             Input::Request(request, replies) => self.request(*request, replies).await,
             Input::Started(task, result) => self.task_started(task, result).await,
+            Input::ReviveGateway => self.revive_gateway().await,
         }
+    }
+
+    async fn revive_gateway(&mut self) {
+        if self.finished {
+            return;
+        }
+        if let Err(failure) = self.gateway.ensure().await {
+            tracing::error!(%failure, "no gateway");
+        }
+        self.unrouted.clear();
+        self.publish(true).await;
     }
 
     async fn tick(&mut self) {
@@ -278,10 +312,16 @@ impl Supervisor {
         let routine = matches!(event, Event::Probed { .. } | Event::Tick);
         let mut next = self.state.clone();
         let outcome = cais_engine::state::step(&mut next, event, now);
-        let acts = outcome.actions.iter().any(|action| !matches!(action, cais_engine::event::Action::Probe { .. }));
+        let acts = outcome
+            .actions
+            .iter()
+            .any(|action| !matches!(action, cais_engine::event::Action::Probe { .. }));
         let at_ms = clock::epoch_ms();
-        let notices: Vec<Stamped> =
-            outcome.notices.into_iter().map(|notice| Stamped { at_ms, notice }).collect();
+        let notices: Vec<Stamped> = outcome
+            .notices
+            .into_iter()
+            .map(|notice| Stamped { at_ms, notice })
+            .collect();
         // A probe that changed nothing is not worth a write: after a crash it is asked again.
         if !routine || acts || !notices.is_empty() {
             self.journal.commit(&next, &notices, now)?;
@@ -303,7 +343,12 @@ impl Supervisor {
     /// Everybody who listens hears it.
     fn tell(&mut self, reply: &Reply) {
         self.followers.retain(|follower| !follower.is_closed());
-        for listener in self.followers.iter().chain(self.waiters.iter().map(|w| &w.replies)).chain(&self.downs) {
+        for listener in self
+            .followers
+            .iter()
+            .chain(self.waiters.iter().map(|w| &w.replies))
+            .chain(&self.downs)
+        {
             listener.send(reply.clone());
         }
     }
@@ -316,14 +361,20 @@ impl Supervisor {
         let now = self.now();
         let views = cais_engine::view::views(&self.state);
         self.waiters.retain(|waiter| {
-            let mut results: Vec<ServiceResult> = wait::verdicts(&waiter.services, waiter.until, &views);
-            let pending = results.iter().any(|result| result.verdict == Verdict::Pending);
+            let mut results: Vec<ServiceResult> =
+                wait::verdicts(&waiter.services, waiter.until, &views);
+            let pending = results
+                .iter()
+                .any(|result| result.verdict == Verdict::Pending);
             let late = waiter.deadline.is_some_and(|deadline| now >= deadline);
             // One failure does not cut the others short: they are answered together.
             if pending && !late {
                 return !waiter.replies.is_closed();
             }
-            for result in results.iter_mut().filter(|result| result.verdict == Verdict::Pending) {
+            for result in results
+                .iter_mut()
+                .filter(|result| result.verdict == Verdict::Pending)
+            {
                 result.verdict = Verdict::TimedOut;
             }
             waiter.replies.send(Reply::Done { services: results });
@@ -331,9 +382,21 @@ impl Supervisor {
         });
     }
 
-    fn wait(&mut self, services: BTreeSet<ServiceName>, wait: crate::control::Wait, replies: Replies) {
-        let deadline = wait.timeout_ms.map(|ms| self.now() + Duration::from_millis(ms));
-        self.waiters.push(Waiter { services, until: wait.until, deadline, replies });
+    fn wait(
+        &mut self,
+        services: BTreeSet<ServiceName>,
+        wait: crate::control::Wait,
+        replies: Replies,
+    ) {
+        let deadline = wait
+            .timeout_ms
+            .map(|ms| self.now() + Duration::from_millis(ms));
+        self.waiters.push(Waiter {
+            services,
+            until: wait.until,
+            deadline,
+            replies,
+        });
         self.answer_waiters();
     }
 
@@ -352,7 +415,9 @@ impl Supervisor {
                     self.feed(Event::Unrouted { task }).await;
                 }
             }
-            GatewayNews::Said(FromGateway::InFlight { task, requests: 0, .. }) => {
+            GatewayNews::Said(FromGateway::InFlight {
+                task, requests: 0, ..
+            }) => {
                 let task = TaskId(task);
                 // A count of zero means something only once no core picks the task any more.
                 if self.unrouted.remove(&task) {
@@ -362,13 +427,15 @@ impl Supervisor {
             }
             GatewayNews::Said(_) => {}
             GatewayNews::Gone(connection) => {
-                if self.gateway.lost(connection) && !self.finished {
-                    tracing::warn!("the gateway is gone; starting another on the same sockets");
-                    if let Err(failure) = self.gateway.ensure().await {
-                        tracing::error!(%failure, "no gateway");
-                    }
-                    self.unrouted.clear();
-                    self.publish(true).await;
+                if let Some(pause) = self.gateway.lost(connection)
+                    && !self.finished
+                {
+                    tracing::warn!(?pause, "the gateway is gone; another takes its sockets");
+                    let inbox = self.inbox.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(pause).await;
+                        let _ = inbox.send(Input::ReviveGateway);
+                    });
                 }
             }
         }
@@ -378,7 +445,9 @@ impl Supervisor {
 /// A journal's refusal as the command line shows it.
 pub(crate) fn journal_failure(error: JournalError) -> Failure {
     use std::error::Error;
-    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = error
+        .source()
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
     Failure::new(Exit::Error, format!("{error}{cause}")).help(error.help())
 }
-

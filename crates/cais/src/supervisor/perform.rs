@@ -13,7 +13,11 @@ impl Supervisor {
     pub(super) async fn perform(&mut self, action: Action) {
         tracing::debug!(?action);
         match action {
-            Action::StartTask { service, task, revision } => self.start_task(&service, task, revision),
+            Action::StartTask {
+                service,
+                task,
+                revision,
+            } => self.start_task(&service, task, revision),
             Action::Probe { task, kind } => {
                 let manner = self.tasks.get(&task).map(|live| live.manner.clone());
                 let inbox = self.inbox.clone();
@@ -22,7 +26,11 @@ impl Supervisor {
                         Some(manner) => manner.probes.ask(kind).await,
                         None => Err("the task is not running".to_owned()),
                     };
-                    let _ = inbox.send(Input::Event(Event::Probed { task, kind, outcome }));
+                    let _ = inbox.send(Input::Event(Event::Probed {
+                        task,
+                        kind,
+                        outcome,
+                    }));
                 });
             }
             Action::Unroute { task } => {
@@ -55,9 +63,10 @@ impl Supervisor {
         let (inbox, events) = (self.inbox.clone(), self.task_events.clone());
         tokio::spawn(async move {
             let result = match spec {
-                Ok((spec, manner)) => {
-                    process::start(spec, events).await.map(|handle| (handle, manner)).map_err(|e| e.to_string())
-                }
+                Ok((spec, manner)) => process::start(spec, events)
+                    .await
+                    .map(|handle| (handle, manner))
+                    .map_err(|e| e.to_string()),
                 Err(reason) => Err(reason),
             };
             let _ = inbox.send(Input::Started(task, result));
@@ -71,14 +80,18 @@ impl Supervisor {
         task: TaskId,
         revision: RevisionNumber,
     ) -> Result<(TaskSpec, Arc<Manner>), String> {
-        let definition = self.definition(service, revision).map_err(|failure| failure.message)?;
+        let definition = self
+            .definition(service, revision)
+            .map_err(|failure| failure.message)?;
         let ports = match self.ports.get(&task.0) {
             Some(ports) => ports.clone(),
             None => {
                 let wanted = resolve::container_ports(&definition.service);
                 let ports = address::choose_ports(&wanted, &self.ports)
                     .ok_or("no free port is left for another task between 20000 and 32000")?;
-                self.journal.keep_task_ports(task.0, &ports).map_err(|error| error.to_string())?;
+                self.journal
+                    .keep_task_ports(task.0, &ports)
+                    .map_err(|error| error.to_string())?;
                 self.ports.insert(task.0, ports.clone());
                 ports
             }
@@ -101,7 +114,11 @@ impl Supervisor {
         Ok((spec, Arc::new(manner)))
     }
 
-    pub(super) async fn task_started(&mut self, task: TaskId, result: Result<(TaskHandle, Arc<Manner>), String>) {
+    pub(super) async fn task_started(
+        &mut self,
+        task: TaskId,
+        result: Result<(TaskHandle, Arc<Manner>), String>,
+    ) {
         self.starting.remove(&task);
         match result {
             Ok((handle, manner)) => {
@@ -135,11 +152,18 @@ impl Supervisor {
         }
         let Some(live) = self.tasks.get(&task) else {
             // Nobody holds it: it is over, and its end was reported or will never be.
-            let _ = self.inbox.send(Input::Event(Event::Exited { task, status: ExitStatus::Unknown }));
+            let _ = self.inbox.send(Input::Event(Event::Exited {
+                task,
+                status: ExitStatus::Unknown,
+            }));
             return;
         };
         match how {
-            EndWhenStarted::Stop => live.handle.stop(live.manner.stop_signal, live.manner.stop_grace).await,
+            EndWhenStarted::Stop => {
+                live.handle
+                    .stop(live.manner.stop_signal, live.manner.stop_grace)
+                    .await
+            }
             EndWhenStarted::Kill => live.handle.kill().await,
         }
     }
@@ -148,17 +172,28 @@ impl Supervisor {
     pub(super) async fn publish(&mut self, again: bool) {
         let traffic = cais_engine::state::traffic(&self.state);
         let mut next = table::table(self.table_version, &self.listeners, &traffic, &self.ports);
-        let in_table = |task: &TaskId| next.pools.values().any(|p| p.targets.iter().any(|t| t.task == task.0));
+        let in_table = |task: &TaskId| {
+            next.pools
+                .values()
+                .any(|p| p.targets.iter().any(|t| t.task == task.0))
+        };
         // What the gateway never knew needs no acknowledgement.
-        let unknown: Vec<TaskId> =
-            self.unrouting.keys().filter(|task| !in_table(task) || self.gateway.pid().is_none()).copied().collect();
+        let unknown: Vec<TaskId> = self
+            .unrouting
+            .keys()
+            .filter(|task| !in_table(task) || self.gateway.pid().is_none())
+            .copied()
+            .collect();
         for task in unknown {
             self.unrouting.remove(&task);
             self.unrouted.remove(&task);
             let _ = self.inbox.send(Input::Event(Event::Unrouted { task }));
             let _ = self.inbox.send(Input::Event(Event::Drained { task }));
         }
-        let awaited = self.unrouting.values().any(|since| *since > self.table_version);
+        let awaited = self
+            .unrouting
+            .values()
+            .any(|since| *since > self.table_version);
         if !again && !awaited && self.published.as_ref() == Some(&next) {
             return;
         }
@@ -183,13 +218,17 @@ impl Supervisor {
             return Ok(known.clone());
         }
         let definition = Arc::new(self.load_definition(service, revision)?);
-        self.definitions.insert((service.clone(), revision.0), definition.clone());
+        self.definitions
+            .insert((service.clone(), revision.0), definition.clone());
         Ok(definition)
     }
 }
 
 /// The task's whole environment.
-fn task_environment(definition: &Definition, ports: &BTreeMap<u16, u16>) -> BTreeMap<String, String> {
+fn task_environment(
+    definition: &Definition,
+    ports: &BTreeMap<u16, u16>,
+) -> BTreeMap<String, String> {
     let mut environment = definition.environment.clone();
     environment.extend(resolve::port_variables(&definition.service, ports));
     environment
@@ -198,7 +237,10 @@ fn task_environment(definition: &Definition, ports: &BTreeMap<u16, u16>) -> BTre
 /// How a task of this definition is asked and stopped.
 pub(super) fn manner(definition: &Definition, ports: &BTreeMap<u16, u16>) -> Manner {
     let service = &definition.service;
-    let first = resolve::container_ports(service).first().and_then(|port| ports.get(port)).copied();
+    let first = resolve::container_ports(service)
+        .first()
+        .and_then(|port| ports.get(port))
+        .copied();
     let environment = task_environment(definition, ports);
     Manner {
         probes: Probes::of(service, first, &environment, &definition.directory),

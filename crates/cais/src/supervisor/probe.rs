@@ -24,9 +24,21 @@ pub(crate) struct Probes {
 
 #[derive(Debug, Clone)]
 enum Question {
-    Http { address: SocketAddr, path: String, timeout: Duration },
-    Connect { address: SocketAddr, timeout: Duration },
-    Command { argv: Vec<String>, environment: BTreeMap<String, String>, directory: PathBuf, timeout: Duration },
+    Http {
+        address: SocketAddr,
+        path: String,
+        timeout: Duration,
+    },
+    Connect {
+        address: SocketAddr,
+        timeout: Duration,
+    },
+    Command {
+        argv: Vec<String>,
+        environment: BTreeMap<String, String>,
+        directory: PathBuf,
+        timeout: Duration,
+    },
 }
 
 impl Probes {
@@ -40,18 +52,27 @@ impl Probes {
         let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let http = |path: &Option<String>| {
             let health = service.health.as_ref()?;
-            Some(Question::Http { address: address?, path: path.clone()?, timeout: health.timing.timeout })
+            Some(Question::Http {
+                address: address?,
+                path: path.clone()?,
+                timeout: health.timing.timeout,
+            })
         };
         let command = service.healthcheck.as_ref().map(|check| Question::Command {
             argv: match &check.test {
                 HealthTest::Command(argv) => argv.clone(),
-                HealthTest::Shell(script) => vec!["/bin/sh".to_owned(), "-c".to_owned(), script.clone()],
+                HealthTest::Shell(script) => {
+                    vec!["/bin/sh".to_owned(), "-c".to_owned(), script.clone()]
+                }
             },
             environment: environment.clone(),
             directory: directory.to_owned(),
             timeout: check.timing.timeout,
         });
-        let connect = address.map(|address| Question::Connect { address, timeout: Duration::from_secs(1) });
+        let connect = address.map(|address| Question::Connect {
+            address,
+            timeout: Duration::from_secs(1),
+        });
         let health = service.health.as_ref();
         Self {
             liveness: http(&health.and_then(|h| h.path.clone())).or(command),
@@ -65,15 +86,21 @@ impl Probes {
             ProbeKind::Liveness => &self.liveness,
             ProbeKind::Readiness => &self.readiness,
         };
-        let Some(question) = question else { return Ok(()) };
+        let Some(question) = question else {
+            return Ok(());
+        };
         let timeout = match question {
-            Question::Http { timeout, .. } | Question::Connect { timeout, .. } | Question::Command { timeout, .. } => {
-                *timeout
-            }
+            Question::Http { timeout, .. }
+            | Question::Connect { timeout, .. }
+            | Question::Command { timeout, .. } => *timeout,
         };
         match tokio::time::timeout(timeout, question.ask()).await {
             Ok(answer) => answer,
-            Err(_) => Err(format!("{} did not answer within {}", question.name(), humantime::format_duration(timeout))),
+            Err(_) => Err(format!(
+                "{} did not answer within {}",
+                question.name(),
+                humantime::format_duration(timeout)
+            )),
         }
     }
 }
@@ -92,9 +119,18 @@ impl Question {
             Question::Http { address, path, .. } => get(*address, path).await,
             Question::Connect { address, .. } => match TcpStream::connect(address).await {
                 Ok(_) => Ok(()),
-                Err(error) => Err(format!("port {} does not accept connections: {}", address.port(), plain(&error))),
+                Err(error) => Err(format!(
+                    "port {} does not accept connections: {}",
+                    address.port(),
+                    plain(&error)
+                )),
             },
-            Question::Command { argv, environment, directory, .. } => run(argv, environment, directory, &self.name()).await,
+            Question::Command {
+                argv,
+                environment,
+                directory,
+                ..
+            } => run(argv, environment, directory, &self.name()).await,
         }
     }
 }
@@ -102,17 +138,26 @@ impl Question {
 /// Statuses below 400 pass.
 async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
     let failed = |why: String| format!("GET {path} failed: {why}");
-    let stream = TcpStream::connect(address).await.map_err(|error| failed(plain(&error)))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))?;
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| failed(plain(&error)))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     let connection = tokio::spawn(connection);
     let request = hyper::Request::get(path)
         .header(hyper::header::HOST, address.to_string())
-        .header(hyper::header::USER_AGENT, concat!("cais/", env!("CARGO_PKG_VERSION")))
+        .header(
+            hyper::header::USER_AGENT,
+            concat!("cais/", env!("CARGO_PKG_VERSION")),
+        )
         .header(hyper::header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| failed(error.to_string()))?;
-    let answer = sender.send_request(request).await.map_err(|error| failed(error.to_string()))?;
+    let answer = sender
+        .send_request(request)
+        .await
+        .map_err(|error| failed(error.to_string()))?;
     let status = answer.status();
     let result = if status.as_u16() < 400 {
         Ok(())
@@ -121,13 +166,19 @@ async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
         let mut text = Vec::new();
         while text.len() < ANSWER_SHOWN {
             match body.frame().await {
-                Some(Ok(frame)) => text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data)),
+                Some(Ok(frame)) => {
+                    text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data))
+                }
                 _ => break,
             }
         }
         let text = shorten(String::from_utf8_lossy(&text).trim(), ANSWER_SHOWN);
         let code = status.as_u16();
-        Err(if text.is_empty() { format!("GET {path} answered {code}") } else { format!("GET {path} answered {code}: {text}") })
+        Err(if text.is_empty() {
+            format!("GET {path} answered {code}")
+        } else {
+            format!("GET {path} answered {code}: {text}")
+        })
     };
     connection.abort();
     result
@@ -139,7 +190,9 @@ async fn run(
     directory: &std::path::Path,
     name: &str,
 ) -> Result<(), String> {
-    let Some(program) = argv.first() else { return Err("the health check is empty".to_owned()) };
+    let Some(program) = argv.first() else {
+        return Err("the health check is empty".to_owned());
+    };
     let child = tokio::process::Command::new(program)
         .args(&argv[1..])
         .env_clear()
@@ -154,7 +207,10 @@ async fn run(
         .map_err(|error| format!("{name} could not be run: {}", plain(&error)))?;
     // Killing the leader alone would leave what it started holding the pipes: the group goes with it.
     let group = GroupGuard(child.id());
-    let output = child.wait_with_output().await.map_err(|error| format!("{name} could not be awaited: {error}"))?;
+    let output = child
+        .wait_with_output()
+        .await
+        .map_err(|error| format!("{name} could not be awaited: {error}"))?;
     drop(group);
     let status = output.status;
     if status.success() {
@@ -162,8 +218,14 @@ async fn run(
     }
     let output = [output.stdout, output.stderr].concat();
     let text = shorten(String::from_utf8_lossy(&output).trim(), ANSWER_SHOWN);
-    let end = status.code().map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
-    Err(if text.is_empty() { format!("{name} ended with {end}") } else { format!("{name} ended with {end}: {text}") })
+    let end = status
+        .code()
+        .map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+    Err(if text.is_empty() {
+        format!("{name} ended with {end}")
+    } else {
+        format!("{name} ended with {end}: {text}")
+    })
 }
 
 /// Kills a probe's process group when the probe is dropped (timed out) or done.
@@ -171,7 +233,10 @@ struct GroupGuard(Option<u32>);
 
 impl Drop for GroupGuard {
     fn drop(&mut self) {
-        let pid = self.0.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+        let pid = self
+            .0
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
@@ -189,5 +254,9 @@ fn plain(error: &std::io::Error) -> String {
 
 fn shorten(text: &str, limit: usize) -> String {
     let line = text.replace('\n', " ");
-    if line.chars().count() <= limit { line } else { line.chars().take(limit - 1).chain(['…']).collect() }
+    if line.chars().count() <= limit {
+        line
+    } else {
+        line.chars().take(limit - 1).chain(['…']).collect()
+    }
 }

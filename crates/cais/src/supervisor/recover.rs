@@ -15,14 +15,28 @@ use std::net::SocketAddr;
 /// Takes the project's supervisor lock; `None` when another supervisor has it.
 pub(super) fn lock(paths: &Paths) -> Outcome<Option<File>> {
     let path = paths.supervisor_lock();
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| {
-        Failure::new(Exit::Error, format!("cannot open `{}`: {error}", path.display()))
-            .help(format!("make sure that you own `{}` and that its disk has room", paths.state.display()))
-    })?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| {
+            Failure::new(
+                Exit::Error,
+                format!("cannot open `{}`: {error}", path.display()),
+            )
+            .help(format!(
+                "make sure that you own `{}` and that its disk has room",
+                paths.state.display()
+            ))
+        })?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(Failure::new(Exit::Error, format!("cannot lock `{}`: {error}", path.display()))),
+        Err(error) => Err(Failure::new(
+            Exit::Error,
+            format!("cannot lock `{}`: {error}", path.display()),
+        )),
     }
 }
 
@@ -81,8 +95,11 @@ impl Supervisor {
             let (folder, events) = (self.paths.task(task), self.task_events.clone());
             tokio::spawn(async move { (TaskId(task), process::adopt(&folder, events).await) })
         });
+        let mut facts = Vec::new();
         for adoption in adoptions.collect::<Vec<_>>() {
-            let Ok((task, adopted)) = adoption.await else { continue };
+            let Ok((task, adopted)) = adoption.await else {
+                continue;
+            };
             let owner = known.iter().find(|(id, ..)| *id == task);
             let event = match (adopted, owner) {
                 (Ok(Adopted::Alive(handle)), Some((_, service, revision, _))) => {
@@ -97,7 +114,10 @@ impl Supervisor {
                     continue;
                 }
                 (Ok(Adopted::Exited(status)), Some(_)) => Event::Exited { task, status },
-                (Ok(Adopted::Lost), Some(_)) => Event::Exited { task, status: ExitStatus::Unknown },
+                (Ok(Adopted::Lost), Some(_)) => Event::Exited {
+                    task,
+                    status: ExitStatus::Unknown,
+                },
                 (Ok(Adopted::NeverStarted), Some(_)) => continue,
                 (Ok(_), None) => {
                     let _ = process::forget(&self.paths.task(task.0));
@@ -105,14 +125,28 @@ impl Supervisor {
                 }
                 (Err(error), _) => {
                     tracing::error!(%task, %error, "a task's folder cannot be read");
-                    Event::Exited { task, status: ExitStatus::Unknown }
+                    Event::Exited {
+                        task,
+                        status: ExitStatus::Unknown,
+                    }
                 }
             };
+            facts.push(event);
+        }
+        // Only when every task that lives is held: the engine asks about all of them at once.
+        for event in facts {
             self.feed(event).await;
         }
         // A task that had a process but has no folder any more: nobody will ever report its end.
-        for (task, ..) in known.iter().filter(|(task, _, _, begun)| *begun && !found.contains(&task.0)) {
-            self.feed(Event::Exited { task: *task, status: ExitStatus::Unknown }).await;
+        for (task, ..) in known
+            .iter()
+            .filter(|(task, _, _, begun)| *begun && !found.contains(&task.0))
+        {
+            self.feed(Event::Exited {
+                task: *task,
+                status: ExitStatus::Unknown,
+            })
+            .await;
         }
     }
 }

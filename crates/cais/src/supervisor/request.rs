@@ -1,7 +1,9 @@
 //! What each request of the command line means to the loop.
 
 use super::{Replies, Supervisor, clock, journal_failure};
-use crate::control::{Apply, Endpoints, PROTOCOL_VERSION, Reply, Request, Snapshot, TaskEndpoint, Wait};
+use crate::control::{
+    Apply, Endpoints, PROTOCOL_VERSION, Reply, Request, Snapshot, TaskEndpoint, Wait,
+};
 use crate::exit::{Exit, Failure};
 use cais_engine::event::Event;
 use cais_gateway::table::Serves;
@@ -27,14 +29,26 @@ impl Supervisor {
             Request::Apply(apply) => self.take_apply(*apply, replies).await,
             Request::Down { now } => self.down(now, replies).await,
             Request::Stop { services } => {
-                let wait = Wait { until: crate::control::Until::Accepted, timeout_ms: None };
-                self.command(services, wait, &replies, |services| Event::Stop { services }).await;
+                let wait = Wait {
+                    until: crate::control::Until::Accepted,
+                    timeout_ms: None,
+                };
+                self.command(services, wait, &replies, |services| Event::Stop {
+                    services,
+                })
+                .await;
             }
             Request::Start { services, wait } => {
-                self.command(services, wait, &replies, |services| Event::Start { services }).await;
+                self.command(services, wait, &replies, |services| Event::Start {
+                    services,
+                })
+                .await;
             }
             Request::Restart { services, wait } => {
-                self.command(services, wait, &replies, |services| Event::Restart { services }).await;
+                self.command(services, wait, &replies, |services| Event::Restart {
+                    services,
+                })
+                .await;
             }
             Request::Scale { services, wait } => self.scale(services, wait, replies).await,
         }
@@ -71,12 +85,18 @@ impl Supervisor {
         replies: &Replies,
         event: impl FnOnce(BTreeSet<ServiceName>) -> Event,
     ) {
-        let known: BTreeSet<ServiceName> =
-            cais_engine::view::views(&self.state).into_iter().map(|view| view.service).collect();
+        let known: BTreeSet<ServiceName> = cais_engine::view::views(&self.state)
+            .into_iter()
+            .map(|view| view.service)
+            .collect();
         if let Some(failure) = unknown_service(&services, &known, &self.skipped) {
             return replies.fail(&failure);
         }
-        let awaited = if services.is_empty() { known } else { services.clone() };
+        let awaited = if services.is_empty() {
+            known
+        } else {
+            services.clone()
+        };
         match self.try_feed(event(services)).await {
             Ok(()) => self.wait(awaited, wait, replies.clone()),
             Err(error) => replies.fail(&journal_failure(error)),
@@ -84,8 +104,10 @@ impl Supervisor {
     }
 
     async fn scale(&mut self, services: BTreeMap<ServiceName, u32>, wait: Wait, replies: Replies) {
-        let known: BTreeSet<ServiceName> =
-            cais_engine::view::views(&self.state).into_iter().map(|view| view.service).collect();
+        let known: BTreeSet<ServiceName> = cais_engine::view::views(&self.state)
+            .into_iter()
+            .map(|view| view.service)
+            .collect();
         let names: BTreeSet<ServiceName> = services.keys().cloned().collect();
         if let Some(failure) = unknown_service(&names, &known, &self.skipped) {
             return replies.fail(&failure);
@@ -125,7 +147,9 @@ impl Supervisor {
         }
         let _ = std::fs::remove_dir_all(&self.paths.runtime);
         for replies in self.downs.drain(..) {
-            replies.send(Reply::Done { services: Vec::new() });
+            replies.send(Reply::Done {
+                services: Vec::new(),
+            });
         }
         self.finished = true;
         // The answers are written by other tasks of this runtime: let them.
@@ -150,13 +174,25 @@ impl Supervisor {
                             |host| format!("{host}:{}", address.port()),
                         );
                         let url = format!("http://{host}{}", route.path);
-                        endpoints.entry(route.service.clone()).or_default().published.push(url);
+                        endpoints
+                            .entry(route.service.clone())
+                            .or_default()
+                            .published
+                            .push(url);
                     }
                 }
                 Serves::Tcp { service, .. } => {
-                    let own = self.around.addresses.get(service).is_some_and(|own| address.ip() == *own);
+                    let own = self
+                        .around
+                        .addresses
+                        .get(service)
+                        .is_some_and(|own| address.ip() == *own);
                     let endpoint = endpoints.entry(service.clone()).or_default();
-                    let list = if own { &mut endpoint.internal } else { &mut endpoint.published };
+                    let list = if own {
+                        &mut endpoint.internal
+                    } else {
+                        &mut endpoint.published
+                    };
                     list.push(address.to_string());
                 }
             }
@@ -166,7 +202,9 @@ impl Supervisor {
             for task in &view.tasks {
                 let pid = self.tasks.get(&task.task).map(|live| live.handle.pid());
                 let ports = self.ports.get(&task.task.0).cloned().unwrap_or_default();
-                endpoint.tasks.insert(task.task.0, TaskEndpoint { pid, ports });
+                endpoint
+                    .tasks
+                    .insert(task.task.0, TaskEndpoint { pid, ports });
             }
         }
         Snapshot {
@@ -193,10 +231,16 @@ fn unknown_service(
     if let Some(text) = skipped.get(name) {
         return Some(Failure::new(Exit::Error, text.clone()));
     }
-    let list = known.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(", ");
+    let list = known
+        .iter()
+        .map(ServiceName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
     Some(
-        Failure::new(Exit::Usage, format!("no service `{name}` is running"))
-            .help(format!("running are: {}", if list.is_empty() { "none" } else { &list })),
+        Failure::new(Exit::Usage, format!("no service `{name}` is running")).help(format!(
+            "running are: {}",
+            if list.is_empty() { "none" } else { &list }
+        )),
     )
 }
 
@@ -207,7 +251,9 @@ async fn wait_for_exit(pid: u32, limit: Duration) {
     while tokio::time::Instant::now() < deadline {
         // A zombie has finished, whoever reaps it.
         match std::fs::read_to_string(&stat) {
-            Ok(text) if !text.contains(") Z ") => tokio::time::sleep(Duration::from_millis(5)).await,
+            Ok(text) if !text.contains(") Z ") => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
             _ => return,
         }
     }

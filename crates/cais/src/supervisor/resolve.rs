@@ -81,7 +81,9 @@ fn addressed(value: &str, around: &Surroundings) -> Option<Option<String>> {
     let mut from = 0;
     let mut replaced = false;
     for (start, end) in spans {
-        let Some((name, address)) = around.addresses.get_key_value(&value[start..end]) else { continue };
+        let Some((name, address)) = around.addresses.get_key_value(&value[start..end]) else {
+            continue;
+        };
         if around.skipped.contains(name) {
             return Some(None);
         }
@@ -101,10 +103,14 @@ fn addressed(value: &str, around: &Surroundings) -> Option<Option<String>> {
 fn host_spans(value: &str) -> Vec<(usize, usize)> {
     if let Some(scheme) = value.find("://") {
         let authority = scheme + 3;
-        let end = value[authority..].find(['/', '?', '#']).map_or(value.len(), |i| authority + i);
+        let end = value[authority..]
+            .find(['/', '?', '#'])
+            .map_or(value.len(), |i| authority + i);
         // Everything up to the last `@` is user and password; several hosts (MongoDB, Kafka) are
         // separated by commas.
-        let hosts = value[authority..end].rfind('@').map_or(authority, |i| authority + i + 1);
+        let hosts = value[authority..end]
+            .rfind('@')
+            .map_or(authority, |i| authority + i + 1);
         return list_spans(value, hosts, end);
     }
     list_spans(value, 0, value.len())
@@ -133,11 +139,20 @@ fn list_spans(value: &str, start: usize, end: usize) -> Vec<(usize, usize)> {
 
 /// The command line of a service without a container; `None` when the file has none.
 pub(crate) fn command_line(service: &Service) -> Option<Vec<String>> {
-    if let Some(words) = service.process.as_ref().and_then(|process| process.command.clone()) {
+    if let Some(words) = service
+        .process
+        .as_ref()
+        .and_then(|process| process.command.clone())
+    {
         return Some(words).filter(|words| !words.is_empty());
     }
-    let words: Vec<String> =
-        service.entrypoint.iter().flatten().chain(service.command.iter().flatten()).cloned().collect();
+    let words: Vec<String> = service
+        .entrypoint
+        .iter()
+        .flatten()
+        .chain(service.command.iter().flatten())
+        .cloned()
+        .collect();
     Some(words).filter(|words| !words.is_empty())
 }
 
@@ -151,10 +166,18 @@ pub(crate) fn container_ports(service: &Service) -> Vec<u16> {
         }
     };
     // A file that sets PORT tells its program, and us, where it listens in a container.
-    if let Some(port) = service.environment.get("PORT").and_then(|value| value.parse().ok()) {
+    if let Some(port) = service
+        .environment
+        .get("PORT")
+        .and_then(|value| value.parse().ok())
+    {
         add(port);
     }
-    service.ports.iter().filter(|p| p.protocol == Protocol::Tcp).for_each(|p| add(p.target));
+    service
+        .ports
+        .iter()
+        .filter(|p| p.protocol == Protocol::Tcp)
+        .for_each(|p| add(p.target));
     service.expose.iter().copied().for_each(&mut add);
     if ports.is_empty() && (service.route.is_some() || service.health.is_some()) {
         ports.push(DEFAULT_PORT);
@@ -164,23 +187,36 @@ pub(crate) fn container_ports(service: &Service) -> Vec<u16> {
 
 /// Where each mounted secret and config of each service is on this machine. `stand_ins` is the
 /// folder for those that have no file of their own.
-pub(crate) fn mounts(stack: &Stack, stand_ins: &Path) -> BTreeMap<ServiceName, BTreeMap<String, PathBuf>> {
+pub(crate) fn mounts(
+    stack: &Stack,
+    stand_ins: &Path,
+) -> BTreeMap<ServiceName, BTreeMap<String, PathBuf>> {
     use cais_model::stack::FileOrigin;
-    let place = |kind: &str, sources: &BTreeMap<String, cais_model::stack::FileSource>, mount: &FileMount| {
-        sources.get(&mount.source).and_then(|source| match &source.origin {
-            FileOrigin::File(path) => Some(stack.directory.join(path)),
-            FileOrigin::Environment(_) | FileOrigin::Content(_) => {
-                Some(stand_ins.join(format!("{kind}-{}", mount.source)))
-            }
-            FileOrigin::External => None,
-        })
+    let place = |kind: &str,
+                 sources: &BTreeMap<String, cais_model::stack::FileSource>,
+                 mount: &FileMount| {
+        sources
+            .get(&mount.source)
+            .and_then(|source| match &source.origin {
+                FileOrigin::File(path) => Some(stack.directory.join(path)),
+                FileOrigin::Environment(_) | FileOrigin::Content(_) => {
+                    Some(stand_ins.join(format!("{kind}-{}", mount.source)))
+                }
+                FileOrigin::External => None,
+            })
     };
     stack
         .services
         .values()
         .map(|service| {
-            let secrets = service.secrets.iter().map(|m| (m, place("secret", &stack.secrets, m)));
-            let configs = service.configs.iter().map(|m| (m, place("config", &stack.configs, m)));
+            let secrets = service
+                .secrets
+                .iter()
+                .map(|m| (m, place("secret", &stack.secrets, m)));
+            let configs = service
+                .configs
+                .iter()
+                .map(|m| (m, place("config", &stack.configs, m)));
             let mounted = secrets
                 .chain(configs)
                 .filter_map(|(mount, path)| path.map(|path| (mount.target.clone(), path)))
@@ -191,10 +227,18 @@ pub(crate) fn mounts(stack: &Stack, stand_ins: &Path) -> BTreeMap<ServiceName, B
 }
 
 /// `PORT`, and `PORT_<container port>` for each port, as the task sees them.
-pub(crate) fn port_variables(service: &Service, ports: &BTreeMap<u16, u16>) -> BTreeMap<String, String> {
-    let mut variables: BTreeMap<String, String> =
-        ports.iter().map(|(container, own)| (format!("PORT_{container}"), own.to_string())).collect();
-    if let Some(own) = container_ports(service).first().and_then(|first| ports.get(first)) {
+pub(crate) fn port_variables(
+    service: &Service,
+    ports: &BTreeMap<u16, u16>,
+) -> BTreeMap<String, String> {
+    let mut variables: BTreeMap<String, String> = ports
+        .iter()
+        .map(|(container, own)| (format!("PORT_{container}"), own.to_string()))
+        .collect();
+    if let Some(own) = container_ports(service)
+        .first()
+        .and_then(|first| ports.get(first))
+    {
         variables.insert("PORT".to_owned(), own.to_string());
     }
     variables
@@ -215,17 +259,33 @@ mod tests {
             skipped: BTreeSet::from([name("gone")]),
             mounts: BTreeMap::new(),
         };
-        assert_eq!(addressed(value, &around), want.map(|v| v.map(str::to_owned)), "{value}");
+        assert_eq!(
+            addressed(value, &around),
+            want.map(|v| v.map(str::to_owned)),
+            "{value}"
+        );
     }
 
     #[test]
     fn an_exact_service_name_is_replaced() {
         check("redis", Some(Some("127.80.0.1")));
         check("redis:6379", Some(Some("127.80.0.1:6379")));
-        check("redis://redis:6379/0", Some(Some("redis://127.80.0.1:6379/0")));
-        check("postgres://me:redis@db/redis?x=db", Some(Some("postgres://me:redis@127.80.0.2/redis?x=db")));
-        check("mongodb://db:27017,redis:1/", Some(Some("mongodb://127.80.0.2:27017,127.80.0.1:1/")));
-        check("db:9092, redis:9092", Some(Some("127.80.0.2:9092, 127.80.0.1:9092")));
+        check(
+            "redis://redis:6379/0",
+            Some(Some("redis://127.80.0.1:6379/0")),
+        );
+        check(
+            "postgres://me:redis@db/redis?x=db",
+            Some(Some("postgres://me:redis@127.80.0.2/redis?x=db")),
+        );
+        check(
+            "mongodb://db:27017,redis:1/",
+            Some(Some("mongodb://127.80.0.2:27017,127.80.0.1:1/")),
+        );
+        check(
+            "db:9092, redis:9092",
+            Some(Some("127.80.0.2:9092, 127.80.0.1:9092")),
+        );
     }
 
     #[test]

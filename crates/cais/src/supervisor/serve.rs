@@ -18,8 +18,14 @@ pub(super) fn bind(paths: &Paths) -> Outcome<UnixListener> {
     let path = paths.control_socket();
     let _ = std::fs::remove_file(&path);
     let cannot = |error: std::io::Error| {
-        Failure::new(Exit::Error, format!("cannot make the control socket `{}`: {error}", path.display()))
-            .help("set XDG_RUNTIME_DIR to a folder of yours with a short path")
+        Failure::new(
+            Exit::Error,
+            format!(
+                "cannot make the control socket `{}`: {error}",
+                path.display()
+            ),
+        )
+        .help("set XDG_RUNTIME_DIR to a folder of yours with a short path")
     };
     let listener = UnixListener::bind(&path).map_err(cannot)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
@@ -65,7 +71,10 @@ async fn converse(stream: UnixStream, inbox: mpsc::UnboundedSender<Input>) {
         Err(error) => Replies(sender).send(Reply::Failed {
             exit: Exit::Error,
             message: format!("the supervisor does not know this request: {error}"),
-            help: Some("the running supervisor may be of another version: `cais down`, then `cais up -d`".to_owned()),
+            help: Some(
+                "the running supervisor may be of another version: `cais down`, then `cais up -d`"
+                    .to_owned(),
+            ),
         }),
     }
     drop(line);

@@ -20,16 +20,30 @@ pub(crate) fn listeners(
     skipped: &BTreeSet<ServiceName>,
 ) -> BTreeMap<SocketAddr, Serves> {
     let mut all = BTreeMap::new();
-    let running = || stack.services.values().filter(|service| !skipped.contains(&service.name));
+    let running = || {
+        stack
+            .services
+            .values()
+            .filter(|service| !skipped.contains(&service.name))
+    };
     for service in running() {
         if let Some(address) = addresses.get(&service.name) {
             for port in container_ports(service) {
-                let serves = Serves::Tcp { service: service.name.clone(), port };
+                let serves = Serves::Tcp {
+                    service: service.name.clone(),
+                    port,
+                };
                 all.insert(SocketAddr::from((*address, port)), serves);
             }
         }
-        for port in service.ports.iter().filter(|port| port.protocol == Protocol::Tcp) {
-            let Some(published) = port.published else { continue };
+        for port in service
+            .ports
+            .iter()
+            .filter(|port| port.protocol == Protocol::Tcp)
+        {
+            let Some(published) = port.published else {
+                continue;
+            };
             let target = port.target;
             let serves = if speaks_http(service, port.app_protocol.as_deref()) {
                 Serves::Http {
@@ -41,7 +55,10 @@ pub(crate) fn listeners(
                     }],
                 }
             } else {
-                Serves::Tcp { service: service.name.clone(), port: target }
+                Serves::Tcp {
+                    service: service.name.clone(),
+                    port: target,
+                }
             };
             all.insert(SocketAddr::from((port.host, published)), serves);
         }
@@ -91,15 +108,27 @@ pub(crate) fn table(
                         revision: revision.0,
                         addresses: addresses
                             .iter()
-                            .map(|(container, own)| (*container, SocketAddr::from((Ipv4Addr::LOCALHOST, *own))))
+                            .map(|(container, own)| {
+                                (*container, SocketAddr::from((Ipv4Addr::LOCALHOST, *own)))
+                            })
                             .collect(),
                         draining: *traffic == Traffic::Drain,
                         weight: FULL_WEIGHT,
                     })
                 })
                 .collect();
-            (service.clone(), Pool { targets, timeouts: Timeouts::default() })
+            (
+                service.clone(),
+                Pool {
+                    targets,
+                    timeouts: Timeouts::default(),
+                },
+            )
         })
         .collect();
-    RouteTable { version, listeners: listeners.clone(), pools }
+    RouteTable {
+        version,
+        listeners: listeners.clone(),
+        pools,
+    }
 }

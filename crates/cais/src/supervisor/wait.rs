@@ -8,7 +8,11 @@ use cais_model::name::ServiceName;
 use std::collections::BTreeSet;
 
 /// Each awaited service's verdict as things stand now.
-pub(crate) fn verdicts(services: &BTreeSet<ServiceName>, until: Until, views: &[ServiceView]) -> Vec<ServiceResult> {
+pub(crate) fn verdicts(
+    services: &BTreeSet<ServiceName>,
+    until: Until,
+    views: &[ServiceView],
+) -> Vec<ServiceResult> {
     services
         .iter()
         .map(|name| {
@@ -16,13 +20,21 @@ pub(crate) fn verdicts(services: &BTreeSet<ServiceName>, until: Until, views: &[
                 None => (Verdict::Ok, "removed".to_owned()),
                 Some(view) => verdict(view, until),
             };
-            ServiceResult { service: name.clone(), verdict, reason }
+            ServiceResult {
+                service: name.clone(),
+                verdict,
+                reason,
+            }
         })
         .collect()
 }
 
 fn verdict(view: &ServiceView, until: Until) -> (Verdict, String) {
-    let reason = view.rollout.as_ref().map(|rollout| rollout.reason.clone()).unwrap_or_default();
+    let reason = view
+        .rollout
+        .as_ref()
+        .map(|rollout| rollout.reason.clone())
+        .unwrap_or_default();
     if view.stopped || until == Until::Accepted {
         return (Verdict::Ok, reason);
     }
@@ -34,14 +46,18 @@ fn verdict(view: &ServiceView, until: Until) -> (Verdict, String) {
     match view.rollout.as_ref().map(|rollout| rollout.state) {
         Some(RolloutState::Failed | RolloutState::RollbackFailed) => (Verdict::Failed, reason),
         Some(RolloutState::RollbackSuccessful) => (Verdict::RolledBack, reason),
-        Some(RolloutState::Completed) | None if healthy(view) >= view.desired => (Verdict::Ok, reason),
+        Some(RolloutState::Completed) | None if healthy(view) >= view.desired => {
+            (Verdict::Ok, reason)
+        }
         _ if until == Until::Started && started(view) >= view.desired => (Verdict::Ok, reason),
         _ => (Verdict::Pending, view.waiting.clone().unwrap_or(reason)),
     }
 }
 
 fn started(view: &ServiceView) -> u32 {
-    count(view, |phase| matches!(phase, TaskPhase::Activating | TaskPhase::Running))
+    count(view, |phase| {
+        matches!(phase, TaskPhase::Activating | TaskPhase::Running)
+    })
 }
 
 fn healthy(view: &ServiceView) -> u32 {
@@ -49,7 +65,11 @@ fn healthy(view: &ServiceView) -> u32 {
 }
 
 fn count(view: &ServiceView, wanted: impl Fn(TaskPhase) -> bool) -> u32 {
-    let count = view.tasks.iter().filter(|task| task.revision == view.target && wanted(task.phase)).count();
+    let count = view
+        .tasks
+        .iter()
+        .filter(|task| task.revision == view.target && wanted(task.phase))
+        .count();
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
