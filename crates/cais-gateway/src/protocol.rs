@@ -10,7 +10,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 
 /// From the supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum ToGateway {
     /// Who are you? Answered by [`FromGateway::Hello`].
     Hello {
@@ -40,7 +40,7 @@ pub enum ToGateway {
 
 /// From the gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FromGateway {
     /// I am.
     Hello {
@@ -84,7 +84,7 @@ pub enum FromGateway {
 }
 
 /// One finished request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// Milliseconds since the Unix epoch at which its head was read.
     pub at_ms: u64,

@@ -1,0 +1,298 @@
+//! Drives one client connection: finds out what it speaks, lets hyper serve it behind the guard, keeps its
+//! deadlines, and ends it politely. What a request gets for an answer is the proxy's business.
+
+use crate::answer::Refused;
+use crate::core::Core;
+use crate::guard::{Deadline, Guard, HEAD_TIMEOUT, KEEP_ALIVE_TIMEOUT, Wire};
+use crate::headers::new_request_id;
+use crate::proxy::{self, Client};
+use crate::record::Trace;
+use crate::route::Listener;
+use crate::tcp;
+use http::{HeaderValue, Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+
+/// RFC 9113 section 3.4.
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// hyper's buffers for one connection; a whole head has to fit.
+const MAX_BUFFER_BYTES: usize = 128 * 1024;
+const MAX_STREAMS: u32 = 256;
+const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
+/// After a last answer, what the client still sends is read and thrown away for so long: closing at once
+/// would reset the connection and take the answer away from the client (RFC 9112 section 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(
+    core: Rc<Core>,
+    stream: TcpStream,
+    listener: SocketAddr,
+    peer: SocketAddr,
+    wire: Rc<Wire>,
+) {
+    let _ = stream.set_nodelay(true);
+    if matches!(core.table().listener(listener), Some(Listener::Tcp(_))) {
+        return tcp::forward(core, stream, listener).await;
+    }
+    let mut stream = stream;
+    let Some((preface, http2)) = sniff(&mut stream, &wire).await else {
+        return;
+    };
+    wire.preload(&preface);
+    let address = HeaderValue::try_from(peer.ip().to_canonical().to_string());
+    let client = Rc::new(Client {
+        core,
+        listener,
+        address: address.unwrap_or(HeaderValue::from_static("unknown")),
+        wire,
+        http2,
+    });
+    if http2 {
+        serve_http2(stream, client).await
+    } else {
+        serve_http1(stream, client).await
+    }
+}
+
+/// Reads until it is sure what the client speaks; `None` when it leaves, says nothing, or has to go.
+async fn sniff(stream: &mut TcpStream, wire: &Wire) -> Option<(Vec<u8>, bool)> {
+    let mut first = [0; HTTP2_PREFACE.len()];
+    let mut len = 0;
+    let mut timer = pin!(sleep(KEEP_ALIVE_TIMEOUT));
+    while len < first.len() && first[..len] == HTTP2_PREFACE[..len] {
+        let mut read = pin!(stream.read(&mut first[len..]));
+        let read = poll_fn(|cx| {
+            wire.driven_by(cx.waker());
+            if wire.stopping() || timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(0));
+            }
+            read.as_mut().poll(cx)
+        })
+        .await;
+        match read {
+            Ok(0) | Err(_) => return None,
+            Ok(bytes) => {
+                if len == 0 {
+                    timer.as_mut().reset(Instant::now() + HEAD_TIMEOUT);
+                }
+                len += bytes;
+            }
+        }
+    }
+    Some((first[..len].to_vec(), first == *HTTP2_PREFACE))
+}
+
+/// How the driving of an HTTP/1 connection ended.
+enum End {
+    /// hyper is done: closed, failed, or ready to become a tunnel.
+    Served,
+    /// The next request was refused by the guard.
+    Refused,
+    /// The next request took too long to arrive.
+    SlowHead,
+    /// Nothing to say.
+    Silent,
+}
+
+async fn serve_http1(stream: TcpStream, client: Rc<Client>) {
+    let wire = Rc::clone(&client.wire);
+    let service = {
+        let client = Rc::clone(&client);
+        service_fn(move |request: Request<Incoming>| {
+            let client = Rc::clone(&client);
+            Box::pin(async move { Ok::<_, Infallible>(proxy::serve(client, request).await) })
+        })
+    };
+    let mut connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_buf_size(MAX_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(Guard::new(stream, Rc::clone(&wire))), service);
+    let mut clock = Clock::new(&wire);
+    let mut told = false;
+    let end = poll_fn(|cx| {
+        wire.driven_by(cx.waker());
+        if wire.stopping() && !told {
+            told = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        // Its error is the client's doing or was answered and recorded where it arose.
+        if connection.poll_without_shutdown(cx).is_ready() {
+            return Poll::Ready(End::Served);
+        }
+        if wire.quiet() && wire.refused().is_some() {
+            return Poll::Ready(End::Refused);
+        }
+        if wire.quiet() && wire.stopping() && !wire.in_head() {
+            return Poll::Ready(End::Silent);
+        }
+        clock.poll(cx, &wire).map(|deadline| {
+            if deadline == Deadline::Head {
+                End::SlowHead
+            } else {
+                End::Silent
+            }
+        })
+    })
+    .await;
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner().stream;
+    let last_words = match end {
+        End::Served => None,
+        End::Silent => return,
+        End::Refused => wire
+            .refused()
+            .map(|refusal| proxy::refused(refusal).closing()),
+        End::SlowHead => Some(Refused::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "The request's head did not arrive in time.",
+            "the head took longer than 10 s",
+        )),
+    };
+    let tunnel = wire.tunnel.take();
+    if let Some(tunnel) = tunnel {
+        let mut early = parts.read_buf.to_vec();
+        early.extend(wire.take_held());
+        return tunnel.run(stream, &early).await;
+    }
+    if let Some(answer) = last_words {
+        say(&mut stream, &client, &answer).await;
+    }
+    finish(stream, wire.amid_request()).await;
+}
+
+/// The last answer of a connection, and its record. No part of the request is known for sure.
+async fn say(stream: &mut TcpStream, client: &Client, answer: &Refused) {
+    let mut trace = Trace::begin(&client.core.records, "-", "-");
+    trace.status(answer.status.as_u16());
+    trace.detail(&answer.detail);
+    let bytes = answer.raw(&new_request_id());
+    if let Ok(Ok(())) = timeout(LINGER, stream.write_all(&bytes)).await {
+        trace.sent(bytes.len() as u64);
+    }
+    trace.end();
+}
+
+async fn finish(mut stream: TcpStream, linger: bool) {
+    if stream.shutdown().await.is_err() || !linger {
+        return;
+    }
+    let discard = async {
+        let mut bytes = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(read) = stream.read(&mut bytes).await {
+            if read == 0 || read > left {
+                return;
+            }
+            left -= read;
+        }
+    };
+    let _ = timeout(LINGER, discard).await;
+}
+
+async fn serve_http2(stream: TcpStream, client: Rc<Client>) {
+    let wire = Rc::clone(&client.wire);
+    wire.pass_everything();
+    let service = {
+        let client = Rc::clone(&client);
+        service_fn(move |request: Request<Incoming>| {
+            client.wire.request_begun();
+            let client = Rc::clone(&client);
+            async move { Ok::<_, Infallible>(proxy::serve(client, request).await) }
+        })
+    };
+    let mut connection = pin!(
+        http2::Builder::new(Local)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADER_LIST_BYTES)
+            .serve_connection(TokioIo::new(Guard::new(stream, Rc::clone(&wire))), service)
+    );
+    let mut clock = Clock::new(&wire);
+    let mut told = false;
+    poll_fn(|cx| {
+        wire.driven_by(cx.waker());
+        if wire.stopping() && !told {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        match clock.poll(cx, &wire) {
+            Poll::Ready(Deadline::Idle) if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+                // GOAWAY has to be written.
+                connection.as_mut().poll(cx).map(|_| ())
+            }
+            Poll::Ready(Deadline::Write) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+}
+
+/// A connection's one timer. It is moved only to an earlier time or when it fires, so that a request costs
+/// it nothing.
+struct Clock {
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Clock {
+    fn new(wire: &Wire) -> Self {
+        let at = wire
+            .deadline()
+            .map_or_else(|| Instant::now() + KEEP_ALIVE_TIMEOUT, |(at, _)| at);
+        Self {
+            sleep: Box::pin(sleep_until(at)),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, wire: &Wire) -> Poll<Deadline> {
+        let deadline = wire.deadline();
+        if let Some((at, _)) = deadline
+            && at < self.sleep.deadline()
+        {
+            self.sleep.as_mut().reset(at);
+        }
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            let now = Instant::now();
+            match deadline {
+                Some((at, what)) if at <= now => {
+                    // To be polled again if the caller goes on.
+                    self.sleep.as_mut().reset(now + HEAD_TIMEOUT);
+                    return Poll::Ready(what);
+                }
+                Some((at, _)) => self.sleep.as_mut().reset(at),
+                None => self.sleep.as_mut().reset(now + HEAD_TIMEOUT),
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Runs hyper's HTTP/2 streams on this core.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
