@@ -1,4 +1,4 @@
-//! Brings every short form of a merged tree into its long form, so that the typed stack reads one form only. Values are checked elsewhere, except where a short form cannot be read.
+//! Brings every short form of a tree into its long form, so that merging and typing see one form only; [`defaults`] then fills in what a long form leaves out. Values are checked elsewhere, except where a short form cannot be read.
 
 use crate::diagnostic::Diagnostic;
 use crate::interpolate;
@@ -6,6 +6,7 @@ use crate::node::{Entry, Mapping, Node, Value};
 use crate::path::Path;
 use std::sync::Arc;
 
+mod defaults;
 mod mounts;
 mod ports;
 
@@ -21,8 +22,10 @@ const STRING_OR_LIST: [&str; 6] = [
 /// Fields that may be a list of `K=V` or a mapping.
 const LIST_OR_MAPPING: [&str; 4] = ["environment", "labels", "annotations", "sysctls"];
 
-/// Rewrites the tree; what is of the wrong type is left for the schema's diagnostics.
-pub(crate) fn canonicalise(tree: &mut Node, diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) use defaults::fill as defaults;
+
+/// Rewrites the short forms; what is of the wrong type is left for the schema's diagnostics.
+pub(crate) fn long_forms(tree: &mut Node, diagnostics: &mut Vec<Diagnostic>) {
     let mut pass = Pass { diagnostics };
     for block in ["services", "jobs"] {
         let path = Path::root().key(block);
@@ -64,19 +67,22 @@ impl Pass<'_> {
                 key if LIST_OR_MAPPING.contains(&key) => pairs_to_mapping(node),
                 "command" | "entrypoint" => self.split_words(node, &path),
                 "build" => build(node),
-                "depends_on" => list_to_mapping(node, dependency_defaults),
+                "depends_on" => list_to_mapping(node, started_dependency),
                 "networks" | "models" => list_to_mapping(node, |_| {}),
+                "extends" => text_to_mapping(node, "service"),
+                "extra_hosts" => mapping_to_pairs(node),
+                "devices" => each(node, mounts::device),
+                "gpus" => gpus(node),
                 "healthcheck" => healthcheck(node),
                 "expose" => each(node, number_to_text),
                 "ports" => ports::expand(node, &path, self.diagnostics),
                 "volumes" => mounts::volumes(node, &path, self.diagnostics),
                 "secrets" | "configs" => each(node, |item| text_to_mapping(item, "source")),
                 "deploy" => deploy(node),
-                "develop" | "logging" | "ulimits" => {}
                 _ => {}
             }
             if key == "env_file" {
-                each(node, env_file_entry);
+                each(node, |item| text_to_mapping(item, "path"));
             }
         }
     }
@@ -177,11 +183,6 @@ fn text_to_mapping(node: &mut Node, key: &str) {
     }
 }
 
-fn env_file_entry(node: &mut Node) {
-    text_to_mapping(node, "path");
-    set_default(node, "required", Value::Bool(true));
-}
-
 fn set_default(node: &mut Node, key: &str, value: Value) {
     let place = node.position.clone();
     if let Some(mapping) = node.as_mapping_mut()
@@ -191,76 +192,113 @@ fn set_default(node: &mut Node, key: &str, value: Value) {
     }
 }
 
-fn dependency_defaults(node: &mut Node) {
-    if node.is_null() {
-        node.value = Value::Mapping(Mapping::default());
-    }
+/// What a dependency in a plain list means.
+fn started_dependency(node: &mut Node) {
+    node.value = Value::Mapping(Mapping::default());
     set_default(node, "condition", Value::String("service_started".into()));
     set_default(node, "required", Value::Bool(true));
 }
 
-/// `[a, b]` to `{a: …, b: …}`; `fill` completes each value.
-pub(crate) fn list_to_mapping(node: &mut Node, fill: impl Fn(&mut Node)) {
-    if let Value::Sequence(items) = &node.value {
-        let mut mapping = Mapping::default();
-        for item in items {
-            if let Some(name) = item.as_str() {
-                mapping.set(
-                    name,
-                    Node {
-                        value: Value::Null,
-                        raw: None,
-                        ..item.clone()
-                    },
-                );
-            }
-        }
-        node.value = Value::Mapping(mapping);
+/// `[a, b]` to `{a: …, b: …}`, each value made by `fill` from nothing.
+fn list_to_mapping(node: &mut Node, fill: impl Fn(&mut Node)) {
+    let Value::Sequence(items) = &node.value else {
+        return;
+    };
+    let mut mapping = Mapping::default();
+    for item in items {
+        let Some(name) = item.as_str() else { return };
+        let mut value = Node {
+            value: Value::Null,
+            raw: None,
+            ..item.clone()
+        };
+        fill(&mut value);
+        mapping.set(name, value);
     }
-    if let Value::Mapping(mapping) = &mut node.value {
-        mapping
-            .iter_mut()
-            .for_each(|(_, entry)| fill(&mut entry.value));
-    }
+    node.value = Value::Mapping(mapping);
 }
 
 /// `[A=1, B]` to `{A: "1", B: null}`, the last of a name wins; values become texts.
-pub(crate) fn pairs_to_mapping(node: &mut Node) {
+fn pairs_to_mapping(node: &mut Node) {
     if let Value::Sequence(items) = &node.value {
         let mut mapping = Mapping::default();
         for item in items {
-            let Some(text) = item.as_str() else { continue };
-            let (name, value) = match text.split_once('=') {
-                Some((name, value)) => (name, Value::String(value.to_owned())),
-                None => (text, Value::Null),
+            let Some((name, value)) = pair(item) else {
+                return;
             };
-            let raw = raw_of(item).map(|raw| match raw.split_once('=') {
-                Some((written, value)) if written == name => Arc::from(value),
-                _ => raw,
-            });
-            mapping.set(
-                name,
-                Node {
-                    value,
-                    raw,
-                    ..item.clone()
-                },
-            );
+            mapping.set(name, value);
         }
         node.value = Value::Mapping(mapping);
     }
     if let Value::Mapping(mapping) = &mut node.value {
         for (_, entry) in mapping.iter_mut() {
-            if let (Some(text), false) = (entry.value.scalar_text(), entry.value.is_null()) {
+            if let Some(text) = entry.value.scalar_text() {
                 entry.value.value = Value::String(text);
             }
         }
     }
 }
 
+fn pair(item: &Node) -> Option<(String, Node)> {
+    let text = item.as_str()?;
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Value::String(value.to_owned())),
+        None => (text, Value::Null),
+    };
+    let raw = raw_of(item).map(|raw| match raw.split_once('=') {
+        Some((written, value)) if written == name => Arc::from(value),
+        // The name itself came from a variable: the whole text is what was written.
+        _ => raw,
+    });
+    let raw = raw.filter(|raw| interpolate::has_variables(raw));
+    Some((
+        name.to_owned(),
+        Node {
+            value,
+            raw,
+            ..item.clone()
+        },
+    ))
+}
+
+/// `{A: 1, B: [2, 3]}` to `[A=1, B=2, B=3]`.
+fn mapping_to_pairs(node: &mut Node) {
+    let Value::Mapping(mapping) = &node.value else {
+        return;
+    };
+    let mut items = Vec::new();
+    for (name, entry) in mapping.iter() {
+        let values = entry
+            .value
+            .as_sequence()
+            .unwrap_or(std::slice::from_ref(&entry.value));
+        for value in values {
+            let Some(text) = value.scalar_text() else {
+                return;
+            };
+            let raw = raw_of(value).map(|raw| Arc::from(format!("{name}={raw}")));
+            items.push(Node {
+                raw,
+                ..Node::string_at(format!("{name}={text}"), value)
+            });
+        }
+    }
+    // Compose sorts what it makes of a mapping.
+    items.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+    node.value = Value::Sequence(items);
+}
+
+/// `gpus: all` is one request for all of them.
+fn gpus(node: &mut Node) {
+    if node.as_str() == Some("all") {
+        let mut request = node.clone();
+        text_to_mapping(&mut request, "count");
+        node.value = Value::Sequence(vec![request]);
+    }
+}
+
 fn build(node: &mut Node) {
     text_to_mapping(node, "context");
-    set_default(node, "context", Value::String(".".into()));
     let Some(fields) = node.as_mapping_mut() else {
         return;
     };
@@ -268,6 +306,7 @@ fn build(node: &mut Node) {
         match key.as_str() {
             "args" | "labels" | "additional_contexts" => pairs_to_mapping(&mut entry.value),
             "secrets" => each(&mut entry.value, |item| text_to_mapping(item, "source")),
+            "extra_hosts" => mapping_to_pairs(&mut entry.value),
             "tags" | "cache_from" | "cache_to" => one_to_list(&mut entry.value),
             _ => {}
         }

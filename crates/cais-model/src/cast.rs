@@ -76,25 +76,33 @@ const TOP: &[(&str, Cast)] = &[
     ("volumes.*.external", Cast::Boolean),
 ];
 
-const GROUPS: &[(&str, &[(&str, Cast)])] = &[
-    ("services.*.", CONTAINER),
-    ("services.*.", WORKLOAD),
-    ("services.*.", SERVICE),
-    ("services.*.pre_start.*.", CONTAINER),
-    ("jobs.*.", CONTAINER),
-    ("jobs.*.", WORKLOAD),
-    ("", TOP),
+/// A block, how many segments lead to its fields, and the fields.
+type Group = (&'static str, usize, &'static [(&'static str, Cast)]);
+
+const GROUPS: [Group; 6] = [
+    ("services.*", 2, CONTAINER),
+    ("services.*", 2, WORKLOAD),
+    ("services.*", 2, SERVICE),
+    ("services.*.pre_start.*", 4, CONTAINER),
+    ("jobs.*", 2, CONTAINER),
+    ("jobs.*", 2, WORKLOAD),
 ];
 
 impl Cast {
     /// What a text at `path` must become, if anything.
     pub(crate) fn at(path: &Path) -> Option<Self> {
-        GROUPS.iter().find_map(|(prefix, casts)| {
+        let of = |casts: &[(&str, Self)], skip: usize| {
             let found = casts
                 .iter()
-                .find(|(pattern, _)| path.matches(&format!("{prefix}{pattern}")));
+                .find(|(pattern, _)| path.matches_after(skip, pattern));
             found.map(|(_, cast)| *cast)
-        })
+        };
+        let groups = GROUPS.iter().filter(|(block, ..)| path.begins_with(block));
+        groups
+            .map(|(_, skip, casts)| of(casts, *skip))
+            .find(Option::is_some)
+            .flatten()
+            .or_else(|| of(TOP, 0))
     }
 
     /// What the text is in this kind; `None` when it is not of it.

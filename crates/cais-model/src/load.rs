@@ -1,182 +1,271 @@
-//! From files to a stack, in Compose's order: read, interpolate, cast, include, extend, merge, validate, canonicalise, type.
+//! From files to a stack, in Compose's order: read, interpolate, cast, include, extend, merge, validate, complete, type. Each step is another file's; the order is this one's.
 
-use crate::canonical;
 use crate::diagnostic::Diagnostic;
-use crate::dotenv;
 use crate::name::ProjectName;
-use crate::node::{Node, Value};
-use crate::schema;
-use crate::source::{Failed, LoadOptions, Loaded, Source, SourceError};
+use crate::node::{Mapping, Node, Value};
+use crate::path::Path as TreePath;
+use crate::source::{Failed, LoadOptions, Loaded, Source};
+use crate::stack::Stack;
 use crate::typed;
 use crate::variables::{Variables, interpolate_tree};
-use crate::yaml;
+use crate::{canonical, consistency, merge, profiles, schema, unique};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+
+#[cfg(test)]
+mod corpus;
+mod extends;
+mod files;
+mod include;
+mod project;
 
 /// Loads a project.
 ///
 /// # Errors
 /// [`Failed`] with everything that could be found wrong, by position. YAML that cannot be read ends the search in its file.
 pub fn load(source: &dyn Source, options: &LoadOptions) -> Result<Loaded, Failed> {
-    let mut loading = Loading {
-        source,
-        options,
-        variables: Variables::new(source),
-        diagnostics: Vec::new(),
-        files: Vec::new(),
-    };
-    let outcome = loading.run();
-    let mut diagnostics = loading.diagnostics;
-    order(&mut diagnostics);
-    match outcome {
-        Some((stack, tree)) if !diagnostics.iter().any(Diagnostic::is_error) => Ok(Loaded {
-            stack,
-            tree,
-            warnings: diagnostics,
-            files: loading.files,
-            variables: loading.variables.asked,
-        }),
-        _ => Err(Failed {
-            diagnostics,
-            files: loading.files,
-        }),
+    Loading::new(source, options, Steps::All).finish()
+}
+
+/// Loads a project as [`load`] does, but leaves out what Compose calls consistency: names that nothing defines, circles, ports and routes taken twice.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_without_consistency(
+    source: &dyn Source,
+    options: &LoadOptions,
+) -> Result<Loaded, Failed> {
+    Loading::new(source, options, Steps::AllButConsistency).finish()
+}
+
+/// How far a project is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Steps {
+    /// All steps.
+    All,
+    /// Entries are not checked against each other.
+    AllButConsistency,
+    /// One file by itself: no other file is read and no entry is looked up in another.
+    #[cfg(test)]
+    FileAlone,
+}
+
+impl Steps {
+    /// Are the files that a file names read?
+    fn other_files(self) -> bool {
+        matches!(self, Self::All | Self::AllButConsistency)
     }
 }
 
-/// By position; of several findings about one place the first made is kept with those that say something else.
-fn order(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by(|a, b| {
-        (a.position.is_some(), &a.position).cmp(&(b.position.is_some(), &b.position))
-    });
-    diagnostics.dedup();
-}
-
+/// A project being loaded.
 struct Loading<'l> {
     source: &'l dyn Source,
     options: &'l LoadOptions,
+    steps: Steps,
     variables: Variables<'l>,
     diagnostics: Vec<Diagnostic>,
+    /// How many of the diagnostics belong to finished steps.
+    settled: usize,
+    /// Every Compose file read.
     files: Vec<(PathBuf, String)>,
+    /// Files that services extend, ready to be taken from.
+    bases: HashMap<PathBuf, Option<Node>>,
 }
 
-impl Loading<'_> {
-    fn run(&mut self) -> Option<(crate::stack::Stack, Node)> {
+/// A file's documents, not interpolated yet.
+struct ComposeFile {
+    path: PathBuf,
+    documents: Vec<Node>,
+}
+
+impl<'l> Loading<'l> {
+    fn new(source: &'l dyn Source, options: &'l LoadOptions, steps: Steps) -> Self {
+        Self {
+            source,
+            options,
+            steps,
+            variables: Variables::new(source),
+            diagnostics: Vec::new(),
+            settled: 0,
+            files: Vec::new(),
+            bases: HashMap::new(),
+        }
+    }
+
+    fn finish(mut self) -> Result<Loaded, Failed> {
+        let outcome = self.run();
+        self.settle();
+        let mut diagnostics = self.diagnostics;
+        diagnostics.sort_by(|a, b| a.position.cmp(&b.position));
+        diagnostics.dedup();
+        match outcome {
+            Some((stack, tree)) if !diagnostics.iter().any(Diagnostic::is_error) => Ok(Loaded {
+                stack,
+                tree,
+                warnings: diagnostics,
+                files: self.files,
+                variables: self.variables.asked,
+            }),
+            _ => Err(Failed {
+                diagnostics,
+                files: self.files,
+            }),
+        }
+    }
+
+    fn run(&mut self) -> Option<(Stack, Node)> {
         self.env_files();
-        let file = self.options.files.first()?;
-        let mut tree = self.file(file)?;
-        let name = self.project_name(&tree)?;
-        schema::check(&tree, &mut self.diagnostics);
-        canonical::canonicalise(&mut tree, &mut self.diagnostics);
+        let files: Vec<ComposeFile> = self
+            .options
+            .files
+            .iter()
+            .filter_map(|path| self.read(path, None))
+            .collect();
+        if files.is_empty() {
+            if self.options.files.is_empty() {
+                self.without_place("no Compose file was given");
+            }
+            return None;
+        }
+        let name = self.project_name(&files);
+        let directory = self.options.project_directory.clone();
+        let mut tree = self.model(files, &directory, &[])?;
+        let name = name?;
+        if let Some(top) = tree.as_mapping_mut() {
+            let place = top
+                .get("name")
+                .cloned()
+                .unwrap_or_else(|| Node::new(Value::Null, first_position(top)));
+            top.set(
+                "name",
+                Node {
+                    raw: place.raw.clone(),
+                    ..Node::string_at(name.as_str(), &place)
+                },
+            );
+            top.remove("version");
+        }
+        canonical::defaults(&mut tree);
+        let disabled = profiles::disable(&mut tree, &self.options.profiles);
+        let stack = self.typed(&tree, name);
+        self.settle();
+        consistency::check_entries(&tree, &mut self.diagnostics);
+        if self.steps == Steps::All {
+            consistency::check_relations(&tree, &stack, &disabled, &mut self.diagnostics);
+        }
+        Some((stack, tree))
+    }
+
+    fn typed(&mut self, tree: &Node, name: ProjectName) -> Stack {
         let mut inputs = typed::Inputs {
             source: self.source,
             variables: &mut self.variables,
             directory: &self.options.project_directory,
             name,
+            reads_env_files: self.steps.other_files(),
         };
-        let stack = typed::stack(&tree, &mut inputs, &mut self.diagnostics);
-        Some((stack, tree))
+        typed::stack(tree, &mut inputs, &mut self.diagnostics)
     }
 
-    fn env_files(&mut self) {
-        let default = self.options.project_directory.join(".env");
-        let is_default = self.options.env_files.is_empty();
-        let paths = if is_default {
-            std::slice::from_ref(&default)
-        } else {
-            &self.options.env_files[..]
-        };
-        for path in paths {
-            match self.source.read(path) {
-                Ok(text) => self.env_file(path, &text),
-                Err(SourceError::NotFound) if is_default => {}
-                Err(error) => self.without_place(format!(
-                    "env file `{}` cannot be read: {error}",
-                    path.display()
-                )),
+    /// The merged tree, in long form, of files that belong together: the project's, or those of one `include`.
+    fn model(
+        &mut self,
+        files: Vec<ComposeFile>,
+        directory: &Path,
+        including: &[PathBuf],
+    ) -> Option<Node> {
+        let mut merged: Option<Node> = None;
+        for file in files {
+            if file.documents.is_empty() {
+                self.diagnostics.push(empty_file(&file.path));
+            }
+            let chain: Vec<PathBuf> = including.iter().chain([&file.path]).cloned().collect();
+            for mut document in file.documents {
+                if document.as_mapping().is_none_or(Mapping::is_empty) {
+                    self.diagnostics.push(no_content(&document));
+                    continue;
+                }
+                self.prepare(&mut document);
+                if self.steps.other_files() {
+                    self.include(&mut document, directory, &chain);
+                    self.extend(&mut document, directory, &file.path);
+                }
+                let mut tree = match merged.take() {
+                    None => document,
+                    Some(base) => {
+                        merge::merge(base, document, &mut TreePath::root(), &mut self.diagnostics)
+                    }
+                };
+                merge::strip_tags(&mut tree);
+                unique::enforce(&mut tree);
+                self.settle();
+                schema::check(&tree, &mut self.diagnostics);
+                self.settle();
+                merged = Some(tree);
             }
         }
+        merged
     }
 
-    fn env_file(&mut self, path: &Path, text: &str) {
-        match dotenv::parse(text, &mut |name| self.variables.get(name)) {
-            Ok(variables) => {
-                let values = variables
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name, value?)))
-                    .collect();
-                self.variables.add_file(values, true);
-            }
-            Err(error) => self.without_place(format!(
-                "{}:{}: {}",
-                path.display(),
-                error.line,
-                error.reason
-            )),
-        }
+    /// Fills in the variables of a document and brings it into long form.
+    fn prepare(&mut self, document: &mut Node) {
+        interpolate_tree(document, &mut self.variables, &mut self.diagnostics);
+        canonical::long_forms(document, &mut self.diagnostics);
     }
 
-    fn without_place(&mut self, message: String) {
+    /// Ends a step: where an earlier step found an error, later ones say nothing more.
+    fn settle(&mut self) {
+        let fresh = self.diagnostics.split_off(self.settled);
+        let is_known = |diagnostic: &Diagnostic| {
+            diagnostic.position.is_some()
+                && self
+                    .diagnostics
+                    .iter()
+                    .any(|first| first.is_error() && first.position == diagnostic.position)
+        };
+        let new: Vec<Diagnostic> = fresh
+            .into_iter()
+            .filter(|diagnostic| !is_known(diagnostic))
+            .collect();
+        self.diagnostics.extend(new);
+        self.settled = self.diagnostics.len();
+    }
+
+    fn without_place(&mut self, message: impl Into<String>) {
         self.diagnostics
             .push(Diagnostic::error_without_place(message));
     }
+}
 
-    fn file(&mut self, path: &Path) -> Option<Node> {
-        let text = match self.source.read(path) {
-            Ok(text) => text,
-            Err(error) => {
-                self.without_place(format!("`{}` cannot be read: {error}", path.display()));
-                return None;
-            }
-        };
-        let parsed = yaml::parse(&Arc::new(path.to_path_buf()), &text);
-        self.files.push((path.to_path_buf(), text));
-        let documents = match parsed {
-            Ok(documents) => documents,
-            Err(error) => {
-                self.diagnostics.push(error);
-                return None;
-            }
-        };
-        self.diagnostics.extend(documents.errors);
-        let mut tree = documents.documents.into_iter().next()?;
-        if !matches!(tree.value, Value::Mapping(_)) {
-            self.diagnostics
-                .push(tree.error("a Compose file is a mapping"));
-            return None;
-        }
-        interpolate_tree(&mut tree, &mut self.variables, &mut self.diagnostics);
-        Some(tree)
+fn first_position(top: &Mapping) -> crate::diagnostic::Position {
+    let first = top
+        .iter()
+        .next()
+        .map(|(_, entry)| entry.key_position.clone());
+    first.unwrap_or_else(|| start_of(Path::new("-")))
+}
+
+fn start_of(path: &Path) -> crate::diagnostic::Position {
+    crate::diagnostic::Position {
+        file: std::sync::Arc::new(path.to_path_buf()),
+        line: 1,
+        column: 1,
     }
+}
 
-    fn project_name(&mut self, tree: &Node) -> Option<ProjectName> {
-        let given = self
-            .options
-            .project_name
-            .clone()
-            .or_else(|| self.variables.get("COMPOSE_PROJECT_NAME"));
-        let written = given.or_else(|| tree.get("name").and_then(Node::scalar_text));
-        let name = written.unwrap_or_else(|| {
-            let base = self
-                .options
-                .project_directory
-                .file_name()
-                .unwrap_or_default();
-            let valid =
-                |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-            let lower = base.to_string_lossy().to_lowercase();
-            lower
-                .chars()
-                .filter(valid)
-                .collect::<String>()
-                .trim_start_matches(['_', '-'])
-                .to_owned()
-        });
-        match ProjectName::parse(&name) {
-            Ok(name) => Some(name),
-            Err(error) => {
-                self.without_place(error.to_string());
-                None
-            }
-        }
+fn empty_file(path: &Path) -> Diagnostic {
+    Diagnostic::error(&start_of(path), "the file is empty")
+        .with_help("it needs at least `services:`")
+}
+
+fn no_content(document: &Node) -> Diagnostic {
+    match &document.value {
+        Value::Null | Value::Mapping(_) => document
+            .error("the file is empty")
+            .with_help("it needs at least `services:`"),
+        _ => document.error(format!(
+            "a Compose file is a mapping, and this is a {}",
+            document.kind()
+        )),
     }
 }

@@ -284,6 +284,14 @@ impl Mapping {
         );
     }
 
+    /// Replaces the value of a key and leaves the key where it stands.
+    pub fn set_value(&mut self, key: &str, value: Node) {
+        match self.entries.get_mut(key) {
+            Some(entry) => entry.value = value,
+            None => self.set(key, value),
+        }
+    }
+
     /// Takes a key out; the order of the others stays.
     pub fn remove(&mut self, key: &str) -> Option<Entry> {
         self.entries.shift_remove(key)

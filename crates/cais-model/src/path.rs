@@ -53,26 +53,29 @@ impl Path {
 
     /// Does a dotted pattern name this path? `*` is any key or index.
     pub(crate) fn matches(&self, pattern: &str) -> bool {
+        self.matches_after(0, pattern)
+    }
+
+    /// Does a pattern name what comes after the first `skip` segments?
+    pub(crate) fn matches_after(&self, skip: usize, pattern: &str) -> bool {
         let mut parts = pattern.split('.');
-        let all = self
-            .segments
-            .iter()
-            .all(|segment| match (parts.next(), segment) {
-                (Some("*"), _) => true,
-                (Some(part), Segment::Key(key)) => part == key,
-                (Some(_) | None, _) => false,
-            });
-        all && parts.next().is_none()
+        let mut segments = self.segments.iter().skip(skip);
+        segments.all(|segment| match (parts.next(), segment) {
+            (Some("*"), _) => true,
+            (Some(part), Segment::Key(key)) => part == key,
+            (Some(_) | None, _) => false,
+        }) && parts.next().is_none()
     }
 
-    /// Number of segments.
-    pub(crate) fn len(&self) -> usize {
-        self.segments.len()
-    }
-
-    /// Is it the root?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.segments.is_empty()
+    /// Is it longer than a pattern, and does the pattern name its beginning?
+    pub(crate) fn begins_with(&self, pattern: &str) -> bool {
+        let mut segments = self.segments.iter();
+        let all = pattern.split('.').all(|part| match segments.next() {
+            Some(Segment::Key(key)) => part == "*" || part == key,
+            Some(Segment::Index(_)) => part == "*",
+            None => false,
+        });
+        all && segments.next().is_some()
     }
 
     /// The key it ends with.
@@ -81,6 +84,11 @@ impl Path {
             Some(Segment::Key(key)) => Some(key),
             _ => None,
         }
+    }
+
+    /// Is it the root?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.is_empty()
     }
 }
 
@@ -113,5 +121,7 @@ mod tests {
         assert!(!path.matches("services.*.ports"));
         assert!(!path.matches("services.*.ports.*.target"));
         assert!(!path.matches("services.*.ports.0"));
+        assert!(path.matches_after(2, "ports.*"));
+        assert!(path.begins_with("services.*") && !path.begins_with("services.*.ports.*"));
     }
 }

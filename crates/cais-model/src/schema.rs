@@ -19,6 +19,7 @@ static COMPOSE: LazyLock<Json> = LazyLock::new(|| {
 });
 
 /// The schema as JSON, for those who compare with it.
+#[cfg(test)]
 pub(crate) fn document() -> &'static Json {
     &COMPOSE
 }
@@ -26,23 +27,17 @@ pub(crate) fn document() -> &'static Json {
 /// Adds a diagnostic for every departure from the Compose Specification.
 pub(crate) fn check(tree: &Node, diagnostics: &mut Vec<Diagnostic>) {
     let outcome = Checker { root: &COMPOSE }.check(&COMPOSE, tree, &Path::root());
-    for finding in outcome.findings {
-        if !diagnostics.contains(&finding.diagnostic) {
-            diagnostics.push(finding.diagnostic);
+    for diagnostic in outcome.findings {
+        if !diagnostics.contains(&diagnostic) {
+            diagnostics.push(diagnostic);
         }
     }
-}
-
-/// A departure, and how deep in the tree: among alternatives the deepest is the one the author meant.
-struct Finding {
-    depth: usize,
-    diagnostic: Diagnostic,
 }
 
 /// What checking a node against one schema gave.
 #[derive(Default)]
 struct Outcome<'s> {
-    findings: Vec<Finding>,
+    findings: Vec<Diagnostic>,
     /// Keys that some part of the schema speaks about (JSON Schema 2020-12, 11.3 `unevaluatedProperties`).
     evaluated: BTreeSet<String>,
     /// All keys that the schema names, for suggestions.
@@ -55,13 +50,6 @@ impl<'s> Outcome<'s> {
         self.evaluated.extend(other.evaluated);
         self.known.extend(other.known);
     }
-
-    fn find(&mut self, path: &Path, diagnostic: Diagnostic) {
-        self.findings.push(Finding {
-            depth: path.len(),
-            diagnostic,
-        });
-    }
 }
 
 struct Checker<'s> {
@@ -73,7 +61,7 @@ impl<'s> Checker<'s> {
         let schema = self.resolve(schema);
         let mut outcome = Outcome::default();
         if let Some(diagnostic) = wrong_type(schema, node, path) {
-            outcome.find(path, diagnostic);
+            outcome.findings.push(diagnostic);
             return outcome;
         }
         for part in list(schema, "allOf") {
@@ -83,7 +71,7 @@ impl<'s> Checker<'s> {
             self.alternatives(list(schema, keyword), node, path, &mut outcome);
         }
         for diagnostic in limits(schema, node, path) {
-            outcome.find(path, diagnostic);
+            outcome.findings.push(diagnostic);
         }
         match &node.value {
             Value::Mapping(mapping) => self.mapping(schema, node, mapping, path, &mut outcome),
@@ -132,7 +120,7 @@ impl<'s> Checker<'s> {
                     .iter()
                     .flat_map(|it| types(self.resolve(it)))
                     .collect();
-                outcome.find(path, not_a(path, node, &types));
+                outcome.findings.push(not_a(path, node, &types));
             }
         }
     }
@@ -156,10 +144,9 @@ impl<'s> Checker<'s> {
         );
         for required in list(schema, "required").iter().filter_map(Json::as_str) {
             if mapping.get(required).is_none() {
-                outcome.find(
-                    path,
-                    node.error(format!("{path} needs the key `{required}`")),
-                );
+                outcome
+                    .findings
+                    .push(node.error(format!("{path} needs the key `{required}`")));
             }
         }
         for (key, entry) in mapping.iter() {
@@ -183,7 +170,9 @@ impl<'s> Checker<'s> {
                     .into_iter()
                     .flat_map(|it| it.keys())
                     .map(String::as_str);
-                outcome.find(&below, unknown_key(path, key, mapping, known));
+                outcome
+                    .findings
+                    .push(unknown_key(path, key, mapping, known));
             }
             for part in parts {
                 outcome
@@ -198,7 +187,7 @@ impl<'s> Checker<'s> {
                 .collect::<Vec<_>>()
             {
                 let diagnostic = unknown_key(path, key, mapping, outcome.known.iter().copied());
-                outcome.find(&path.key(key), diagnostic);
+                outcome.findings.push(diagnostic);
             }
         }
     }
@@ -214,10 +203,9 @@ impl<'s> Checker<'s> {
         if schema.get("uniqueItems") == Some(&Json::Bool(true)) {
             for (index, item) in items.iter().enumerate() {
                 if items[..index].contains(item) {
-                    outcome.find(
-                        path,
-                        item.error(format!("{} repeats an earlier item", path.index(index))),
-                    );
+                    outcome
+                        .findings
+                        .push(item.error(format!("{} repeats an earlier item", path.index(index))));
                 }
             }
         }

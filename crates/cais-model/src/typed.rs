@@ -28,6 +28,8 @@ pub(crate) struct Inputs<'i, 'v> {
     pub(crate) directory: &'i Path,
     /// Its name.
     pub(crate) name: ProjectName,
+    /// Are `env_file`s read, or is the file looked at by itself?
+    pub(crate) reads_env_files: bool,
 }
 
 /// Builds the stack. What cannot be read is reported and left out, so that one mistake hides no other.

@@ -113,7 +113,10 @@ mod tests {
             ("", "error: a volume cannot be empty"),
             (":/data", "error: `:/data` has an empty part between colons"),
             ("a:/b:", "error: `a:/b:` has an empty part between colons"),
-            ("name:xx:/b:ro", "error: `name:xx:/b:ro` has too many colons"),
+            (
+                "name:xx:/b:ro",
+                "error: `name:xx:/b:ro` has too many colons",
+            ),
         ] {
             assert_eq!(shown(text), want, "{text}");
         }

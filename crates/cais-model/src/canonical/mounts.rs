@@ -1,4 +1,4 @@
-//! `volumes` entries of a service in the long form.
+//! `volumes` and `devices` entries of a service in the long form.
 
 use super::raw_of;
 use crate::diagnostic::Diagnostic;
@@ -68,4 +68,27 @@ fn entry(item: &Node, spec: &VolumeSpec<'_>) -> Mapping {
         mapping.set(if is_bind { "bind" } else { "volume" }, details);
     }
     mapping
+}
+
+/// `host[:container[:permissions]]`.
+pub(super) fn device(item: &mut Node) {
+    let Some(text) = item.as_str() else { return };
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, permissions) = match parts.as_slice() {
+        [source] => (*source, *source, "rwm"),
+        [source, target] => (*source, *target, "rwm"),
+        [source, target, permissions] => (*source, *target, *permissions),
+        // A device of another kind, e.g. a CDI name; it stays as it is.
+        _ => return,
+    };
+    let mut mapping = Mapping::default();
+    for (key, value) in [
+        ("source", source),
+        ("target", target),
+        ("permissions", permissions),
+    ] {
+        mapping.set(key, Node::string_at(value, item));
+    }
+    item.raw = raw_of(item);
+    item.value = Value::Mapping(mapping);
 }

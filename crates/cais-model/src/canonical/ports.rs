@@ -60,8 +60,6 @@ fn range_text(range: PortRange) -> String {
 }
 
 fn complete(item: &mut Node) {
-    super::set_default(item, "protocol", Value::String("tcp".into()));
-    super::set_default(item, "mode", Value::String("ingress".into()));
     if let Some(published) = item
         .as_mapping_mut()
         .and_then(|mapping| mapping.get_mut("published"))

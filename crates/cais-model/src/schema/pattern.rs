@@ -11,12 +11,10 @@ fn rule(pattern: &str) -> Option<fn(&str) -> bool> {
         "^[a-zA-Z0-9._-]+$" => Some(|text| !text.is_empty() && text.bytes().all(is_name_byte)),
         ".+" | "^.+$" => Some(|text| !text.is_empty()),
         "^[a-z]+$" => Some(|text| !text.is_empty() && text.bytes().all(|c| c.is_ascii_lowercase())),
-        // Not anchored: two such characters anywhere are enough.
-        "[a-zA-Z0-9][a-zA-Z0-9_.-]+" => Some(|text| {
-            text.as_bytes()
-                .windows(2)
-                .any(|pair| pair[0].is_ascii_alphanumeric() && is_name_byte(pair[1]))
-        }),
+        // A container name. The reference implementation also takes a name of one character.
+        "[a-zA-Z0-9][a-zA-Z0-9_.-]+" => {
+            Some(|text| text.bytes().any(|c| c.is_ascii_alphanumeric()))
+        }
         "^(always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+)$" => {
             Some(is_pull_policy)
         }

@@ -46,6 +46,9 @@ fn env_file(
     inputs: &mut Inputs<'_, '_>,
     reader: &mut Reader<'_>,
 ) {
+    if !inputs.reads_env_files {
+        return;
+    }
     let Some(path) = file.get("path") else { return };
     let Some(name) = text(Some(path)) else { return };
     let required = reader.boolean(file.get("required")).unwrap_or(true);

@@ -111,7 +111,7 @@ fn port(item: &Node, reader: &mut Reader<'_>) -> Option<PortMapping> {
     Some(PortMapping {
         host: host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         host_is_explicit: host.is_some(),
-        published: published(item.get("published"), reader)?,
+        published: published(item.get("published"), reader),
         target: number,
         protocol,
         app_protocol: text(item.get("app_protocol")),
@@ -132,29 +132,19 @@ fn host(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<IpAddr>> 
     }
 }
 
-/// `None` after an error, `Some(None)` where the system chooses. Of a range the first port is taken.
-fn published(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<u16>> {
-    let Some(node) = node else { return Some(None) };
-    let written = node.scalar_text().unwrap_or_default();
-    if written.is_empty() {
-        return Some(None);
+/// `None` where the system chooses. Of a range the first port is taken; another text is `consistency`'s finding.
+fn published(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<u16> {
+    let node = node?;
+    let written = node.scalar_text()?;
+    let range = PortRange::parse(&written).ok()?;
+    if range.first != range.last {
+        let message = format!(
+            "of the range `{written}` the first port, {}, is published",
+            range.first
+        );
+        reader.diagnostics.push(node.warning(message));
     }
-    match PortRange::parse(&written) {
-        Ok(range) => {
-            if range.first != range.last {
-                let message = format!(
-                    "of the range `{written}` the first port, {}, is published",
-                    range.first
-                );
-                reader.diagnostics.push(node.warning(message));
-            }
-            Some(Some(range.first).filter(|port| *port != 0))
-        }
-        Err(error) => {
-            reader.error(node, error.to_string());
-            None
-        }
-    }
+    Some(range.first).filter(|port| *port != 0)
 }
 
 /// Container ports; `8000-8002` gives three.

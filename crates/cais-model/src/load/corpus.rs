@@ -1,0 +1,152 @@
+//! The loader against Compose files of public projects and the verdicts of the reference implementation, where `CAIS_CORPUS` names their folder.
+
+use super::{Loading, Steps};
+use crate::node::Node;
+use crate::path::Path as TreePath;
+use crate::source::{LoadOptions, Source, SourceError};
+use crate::{canonical, merge, unique, yaml};
+use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The folder, or `None` after saying that the test is skipped.
+#[expect(clippy::disallowed_methods, reason = "a test is its own caller")]
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var("CAIS_CORPUS").ok().map(PathBuf::from);
+    if folder.is_none() {
+        println!("SKIPPED corpus: set CAIS_CORPUS");
+    }
+    folder
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is its own caller")]
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// One file, and one answer for every variable.
+struct OneFile {
+    text: String,
+    answer: Option<String>,
+}
+
+impl Source for OneFile {
+    fn read(&self, path: &Path) -> Result<String, SourceError> {
+        if path == Path::new("compose.yaml") {
+            Ok(self.text.clone())
+        } else {
+            Err(SourceError::NotFound)
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        if name.starts_with("COMPOSE_PROJECT") {
+            None
+        } else {
+            self.answer.clone()
+        }
+    }
+}
+
+/// The errors of a file looked at by itself, as the verdicts were made.
+fn errors(text: &str, answer: Option<&str>) -> Vec<String> {
+    let source = OneFile {
+        text: text.to_owned(),
+        answer: answer.map(str::to_owned),
+    };
+    let options = LoadOptions {
+        files: vec![PathBuf::from("compose.yaml")],
+        project_directory: PathBuf::from("/corpus"),
+        ..LoadOptions::default()
+    };
+    match Loading::new(&source, &options, Steps::FileAlone).finish() {
+        Ok(_) => Vec::new(),
+        Err(failed) => {
+            let errors = failed
+                .diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.is_error());
+            errors.map(|diagnostic| diagnostic.to_string()).collect()
+        }
+    }
+}
+
+#[test]
+fn verdicts_agree_with_the_reference_implementation() {
+    let Some(folder) = folder() else { return };
+    let manifest: Json =
+        serde_json::from_str(&read(&folder.join("compose-manifest.json"))).unwrap();
+    let (mut accepted, mut rejected, mut wrong, mut missed) = (0, 0, Vec::new(), Vec::new());
+    for entry in manifest.as_array().unwrap() {
+        let file = entry["file"].as_str().unwrap();
+        let text = read(&folder.join("compose").join(file));
+        for (verdict, answer) in [("e0", None), ("e1", Some("1"))] {
+            let want = entry["oracle"][verdict].as_str().unwrap();
+            let found = errors(&text, answer);
+            match (want.is_empty(), found.first()) {
+                (true, None) => accepted += 1,
+                (true, Some(error)) => wrong.push(format!("{file} {verdict}: {error}")),
+                (false, Some(error)) => {
+                    assert!(
+                        error.starts_with("compose.yaml:"),
+                        "{file} {verdict}: no position: {error}"
+                    );
+                    rejected += 1;
+                }
+                (false, None) => missed.push(format!("{file} {verdict}: {want}")),
+            }
+        }
+    }
+    println!(
+        "accepted {accepted}, wrongly rejected {}: {wrong:#?}",
+        wrong.len()
+    );
+    println!("rejected {rejected}, missed {}: {missed:#?}", missed.len());
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(
+        rejected * 100 >= (rejected + missed.len()) * 95,
+        "{missed:#?}"
+    );
+}
+
+fn tree(text: &str) -> Node {
+    let file = Arc::new(PathBuf::from("t.yaml"));
+    let mut tree = yaml::parse(&file, text).unwrap().documents.remove(0);
+    canonical::long_forms(&mut tree, &mut Vec::new());
+    tree
+}
+
+#[test]
+fn merges_agree_with_the_reference_implementation() {
+    let Some(folder) = folder() else { return };
+    let triples: Json =
+        serde_json::from_str(&read(&folder.join("compose-merge-triples.json"))).unwrap();
+    let mut wrong = Vec::new();
+    for triple in triples.as_array().unwrap() {
+        let text = |key: &str| triple[key].as_str().unwrap();
+        let mut diagnostics = Vec::new();
+        let mut merged = merge::merge(
+            tree(text("base")),
+            tree(text("override")),
+            &mut TreePath::root(),
+            &mut diagnostics,
+        );
+        merge::strip_tags(&mut merged);
+        unique::enforce(&mut merged);
+        let want = tree(text("want"));
+        if merged != want || !diagnostics.is_empty() {
+            wrong.push(format!(
+                "{}\n{}\nwant\n{}\n{diagnostics:?}",
+                text("name"),
+                merged.to_yaml(),
+                want.to_yaml()
+            ));
+        }
+    }
+    println!(
+        "{} of {} merges differ",
+        wrong.len(),
+        triples.as_array().unwrap().len()
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n---\n"));
+}

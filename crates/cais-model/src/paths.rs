@@ -1,0 +1,143 @@
+//! Paths: normalised by their text alone, and moved where a file of another folder wrote them (Compose Specification, "include" and "extends": paths are relative to the file that names them).
+
+use crate::node::{Node, Value};
+use crate::path::Path as TreePath;
+use std::path::{Component, Path, PathBuf};
+
+/// Fields that hold a path relative to the file's project directory.
+const FIELDS: [&str; 9] = [
+    "services.*.build.context",
+    "services.*.build.additional_contexts.*",
+    "services.*.develop.watch.*.path",
+    "services.*.env_file.*.path",
+    "services.*.label_file.*",
+    "jobs.*.build.context",
+    "jobs.*.env_file.*.path",
+    "configs.*.file",
+    "secrets.*.file",
+];
+
+const MOUNTS: [&str; 2] = ["services.*.volumes.*", "jobs.*.volumes.*"];
+
+/// Removes `.` and resolves `..` without looking at the disk.
+pub(crate) fn normalise(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            Component::ParentDir if out.has_root() => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Rewrites the relative paths of a tree that was written in `from` so that they mean the same in `to`; both are absolute.
+pub(crate) fn rebase(tree: &mut Node, from: &Path, to: &Path) {
+    if from == to {
+        return;
+    }
+    let prefix = match from.strip_prefix(to) {
+        // Inside the project they stay relative, so that moving the project changes no definition.
+        Ok(below) => Path::new(".").join(below),
+        Err(_) => from.to_path_buf(),
+    };
+    walk(tree, &prefix, &mut TreePath::root());
+}
+
+fn walk(node: &mut Node, prefix: &Path, path: &mut TreePath) {
+    if FIELDS.iter().any(|field| path.matches(field)) {
+        return prepend(node, prefix);
+    }
+    if MOUNTS.iter().any(|field| path.matches(field)) {
+        return mount(node, prefix);
+    }
+    match &mut node.value {
+        Value::Mapping(mapping) => {
+            for (key, entry) in mapping.iter_mut() {
+                path.push_key(key);
+                walk(&mut entry.value, prefix, path);
+                path.pop();
+            }
+        }
+        Value::Sequence(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                path.push_index(index);
+                walk(item, prefix, path);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mount(node: &mut Node, prefix: &Path) {
+    let is_bind = node.get("type").and_then(Node::as_str) == Some("bind");
+    if let (true, Some(mapping)) = (is_bind, node.as_mapping_mut())
+        && let Some(source) = mapping.get_mut("source")
+    {
+        prepend(source, prefix);
+    }
+}
+
+fn prepend(node: &mut Node, prefix: &Path) {
+    let Some(text) = node.as_str() else { return };
+    if let Some(moved) = moved(text, prefix) {
+        // Joined as text: what is written may hold a variable that names a folder above.
+        node.raw = node
+            .raw
+            .as_ref()
+            .map(|raw| format!("{}/{raw}", prefix.display()).into());
+        node.value = Value::String(moved);
+    }
+}
+
+fn moved(text: &str, prefix: &Path) -> Option<String> {
+    // Build contexts and additional contexts may be addresses: `https://…`, `service:base`, `docker-image://…`.
+    let is_address =
+        text.contains("://") || text.starts_with("service:") || text.starts_with("git@");
+    if text.is_empty() || text.starts_with(['/', '~']) || is_address {
+        return None;
+    }
+    let joined = normalise(&prefix.join(text));
+    let shown = joined.display().to_string();
+    Some(if joined.is_absolute() || shown.starts_with("..") {
+        shown
+    } else {
+        format!("./{shown}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_normalised_by_text() {
+        for (path, want) in [
+            ("/a/./b/../c", "/a/c"),
+            ("a/../../b", "../b"),
+            ("/..", "/"),
+            ("./a", "a"),
+        ] {
+            assert_eq!(normalise(Path::new(path)), Path::new(want), "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_move_with_their_file() {
+        for (text, prefix, want) in [
+            ("./a", "./sub", Some("./sub/a")),
+            ("../a", "./sub", Some("./a")),
+            ("a", "/else", Some("/else/a")),
+            (".", "./sub", Some("./sub")),
+            ("/a", "./sub", None),
+            ("https://example.com/a.git", "./sub", None),
+        ] {
+            assert_eq!(moved(text, Path::new(prefix)).as_deref(), want, "{text}");
+        }
+    }
+}
