@@ -101,7 +101,7 @@ pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic], files: &[(PathBuf, S
         let _ = write!(
             anstream::stderr(),
             "{}",
-            cais_model::render::render(diagnostic, files, colour)
+            cais_model::render(diagnostic, files, colour)
         );
     }
 }

@@ -328,14 +328,14 @@ impl Supervisor {
             self.journal_fault = None;
         }
         self.state = next;
-        for action in outcome.actions {
-            self.perform(action).await;
-        }
-        self.publish(false).await;
         for stamped in notices {
             tracing::info!(notice = ?stamped.notice);
             self.tell(&Reply::Notice(stamped));
         }
+        for action in outcome.actions {
+            self.perform(action).await;
+        }
+        self.publish(false).await;
         self.answer_waiters();
         Ok(())
     }
