@@ -279,6 +279,9 @@ async fn a_task_whose_shim_was_killed_while_nobody_watched_is_ended_at_adoption(
     let script = "trap 'echo bye >told; exit' TERM; echo ready; exec 2>/dev/null; while :; do sleep 0.05; done";
     let pid = stack.left_behind(1, script).await;
     kill_shim(&stack.task_dir(1));
+    while shim_lives(&stack.task_dir(1)) {
+        sleep(Duration::from_millis(1)).await;
+    }
     assert!(alive(pid));
     assert!(matches!(
         process::adopt(&stack.task_dir(1), stack.events.clone()).await,

@@ -10,6 +10,8 @@ mod folder;
 mod follow;
 pub(crate) mod line;
 mod read;
+#[cfg(test)]
+mod tests;
 pub(crate) mod writer;
 
 pub(crate) use archive::archive;
