@@ -23,7 +23,7 @@ pub(crate) fn read(state: &Path, options: &Options) -> io::Result<Lines> {
     let Some(lines) = options.tail.of_one_task() else {
         let sources = folders
             .filter_map(|folder| open(folder, options))
-            .map(Source::Cursor)
+            .map(|cursor| Source::Cursor(Box::new(cursor)))
             .collect();
         return Ok(Lines::merge(sources, Vec::new(), options.clone()));
     };
@@ -46,7 +46,7 @@ pub(crate) struct Lines {
 /// Where lines come from.
 enum Source {
     /// A log that is read as it is asked for.
-    Cursor(Cursor),
+    Cursor(Box<Cursor>),
     /// Lines that were filtered already.
     Read(VecDeque<Line>),
 }
@@ -73,7 +73,7 @@ impl Lines {
     /// Once everything is read: the places where more may come.
     pub(super) fn into_cursors(self) -> Vec<Cursor> {
         let read = self.sources.into_iter().filter_map(|source| match source {
-            Source::Cursor(cursor) => Some(cursor),
+            Source::Cursor(cursor) => Some(*cursor),
             Source::Read(_) => None,
         });
         read.chain(self.behind).collect()
