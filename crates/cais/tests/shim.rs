@@ -126,6 +126,24 @@ impl Stack {
     }
 }
 
+/// A test that ends early, or only asked for an end, leaves nothing running.
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for entry in fs::read_dir(self.dir.path().join("tasks"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if let Ok(Some(record)) = shim::record::TaskRecord::read(&entry.path())
+                && let Some(leader) = shim::processes::look(record.pid)
+                && leader.start == record.pid_start
+            {
+                let _ = shim::processes::signal(&leader, Signal::KILL);
+            }
+        }
+    }
+}
+
 fn alive(pid: u32) -> bool {
     shim::processes::look(pid).is_some_and(|p| !p.zombie)
 }
@@ -685,4 +703,94 @@ async fn signals_to_the_shim_do_not_end_its_task() {
     // It still answers: a request that comes after the signals is performed.
     handle.stop(Signal::TERM, Duration::from_secs(10)).await;
     assert_eq!(stack.end().await, ExitStatus::Signal(15));
+}
+
+/// Live processes that carry the task's mark.
+fn marked(spec: &TaskSpec) -> Vec<u32> {
+    let mark = shim::spec::mark(&spec.task_dir, spec.task);
+    let living = shim::processes::all().into_iter().filter(|p| !p.zombie);
+    living
+        .map(|p| p.pid)
+        .filter(|pid| shim::processes::carries(*pid, &mark))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_start_cut_off_at_any_moment_and_repeated_runs_one_process() {
+    for delay_ms in 0..12 {
+        let stack = Stack::new();
+        let spec = stack.spec(1, &["sh", "-c", "echo ran >>runs; exec sleep 1000"]);
+        // As when the supervisor is killed: the future ends where it stands.
+        let cut_off = timeout(
+            Duration::from_millis(delay_ms * 3),
+            stack.start(spec.clone()),
+        )
+        .await;
+        drop(cut_off);
+        let handle = stack.start(spec.clone()).await.unwrap();
+        let ran = async {
+            while !stack.dir.path().join("runs").exists() {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(PATIENCE, ran).await.expect("the task runs");
+        assert_eq!(
+            marked(&spec),
+            [handle.pid()],
+            "cut off after {} ms",
+            delay_ms * 3
+        );
+        assert_eq!(
+            fs::read_to_string(stack.dir.path().join("runs")).unwrap(),
+            "ran\n"
+        );
+    }
+}
+
+/// The shim of a task that may have no record yet: whoever has its lock file as standard error.
+fn find_shim(spec: &TaskSpec) -> Option<shim::processes::Process> {
+    let lock = spec.task_dir.join(shim::record::LOCK);
+    let has_lock = |p: &shim::processes::Process| {
+        fs::read_link(format!("/proc/{}/fd/2", p.pid)).is_ok_and(|file| file == lock)
+    };
+    shim::processes::all().into_iter().find(has_lock)
+}
+
+#[tokio::test]
+async fn a_shim_killed_at_any_moment_of_its_birth_leaves_one_process_or_none() {
+    for delay_ms in 0..12 {
+        let stack = Stack::new();
+        let spec = stack.spec(1, &["sh", "-c", "exec sleep 1000"]);
+        let murder = async {
+            let shim = loop {
+                match find_shim(&spec) {
+                    Some(shim) => break shim,
+                    None => sleep(Duration::from_millis(1)).await,
+                }
+            };
+            sleep(Duration::from_millis(delay_ms * 2)).await;
+            shim::processes::signal(&shim, Signal::KILL).unwrap();
+        };
+        let (first, ()) = tokio::join!(stack.start(spec.clone()), murder);
+        let what = format!(
+            "killed after {} ms, first start: {:?}",
+            delay_ms * 2,
+            first.map(|handle| handle.pid())
+        );
+        let second = stack.start(spec.clone()).await.unwrap();
+        // Either it was over before (and is not run again), or exactly one runs now.
+        let settled = async {
+            loop {
+                let ended = spec.task_dir.join("exit.json").exists();
+                match marked(&spec).as_slice() {
+                    [] if ended => break,
+                    [pid] if !ended && *pid == second.pid() && find_shim(&spec).is_some() => break,
+                    _ => sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        timeout(PATIENCE, settled)
+            .await
+            .unwrap_or_else(|_| panic!("{what}: {:?} run", marked(&spec)));
+    }
 }
