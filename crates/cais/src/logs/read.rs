@@ -167,7 +167,7 @@ fn try_tail(
     let files = cursor::files(&folder)?;
     let mut window = 1;
     loop {
-        let part = files.get(..window).unwrap_or(&files);
+        let part = &files[files.len().saturating_sub(window)..];
         let mut cursor = Cursor::at(folder.clone(), cursor::rewind(part)?);
         let (mut newest, mut seen) = (VecDeque::new(), 0_usize);
         while let Some(line) = next_wanted(&mut cursor, options) {
