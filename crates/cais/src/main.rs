@@ -1,1 +1,23 @@
-fn main() {}
+//! `cais`: runs, rolls out and watches the services in a standard `compose.yaml`.
+
+mod cli;
+mod control;
+mod exit;
+mod logs;
+mod paths;
+mod runtime;
+mod shim;
+mod source;
+mod store;
+mod supervisor;
+
+use std::process::ExitCode;
+
+// The gateway is this same binary: its request path allocates, and mimalloc is quicker at it than
+// the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -4,6 +4,7 @@
     unused_imports,
     reason = "the modules are the binary's; a test crate uses a part of them"
 )]
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 #[path = "../src/logs/mod.rs"]
 mod logs;
@@ -122,6 +123,24 @@ impl Stack {
         timeout(PATIENCE, seen)
             .await
             .unwrap_or_else(|_| panic!("the task never said `{text}`"));
+    }
+}
+
+/// A test that ends early, or only asked for an end, leaves nothing running.
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for entry in fs::read_dir(self.dir.path().join("tasks"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if let Ok(Some(record)) = shim::record::TaskRecord::read(&entry.path())
+                && let Some(leader) = shim::processes::look(record.pid)
+                && leader.start == record.pid_start
+            {
+                let _ = shim::processes::signal(&leader, Signal::KILL);
+            }
+        }
     }
 }
 
@@ -279,6 +298,9 @@ async fn a_task_whose_shim_was_killed_while_nobody_watched_is_ended_at_adoption(
     let script = "trap 'echo bye >told; exit' TERM; echo ready; exec 2>/dev/null; while :; do sleep 0.05; done";
     let pid = stack.left_behind(1, script).await;
     kill_shim(&stack.task_dir(1));
+    while shim_lives(&stack.task_dir(1)) {
+        sleep(Duration::from_millis(1)).await;
+    }
     assert!(alive(pid));
     assert!(matches!(
         process::adopt(&stack.task_dir(1), stack.events.clone()).await,
@@ -389,7 +411,7 @@ async fn starting_twice_runs_one_process() {
 async fn a_task_gets_its_own_world_and_nothing_of_the_shims() {
     let mut stack = Stack::new();
     let script = "cat /proc/$$/environ | tr '\\0' '\\n' | sed 's/=.*//' | sort | tr '\\n' ' '; echo; umask; pwd; \
-                  grep -E 'SigIgn|SigBlk' /proc/self/status; ls /proc/$$/fd | tr '\\n' ' '; echo; \
+                  grep -E 'SigIgn|SigBlk' /proc/self/status; ls /proc/$$/fd; \
                   echo mark $CAIS_TASK";
     let mut spec = stack.spec(7, &["sh", "-c", script]);
     spec.cwd = stack.dir.path().canonicalize().unwrap();
@@ -412,7 +434,7 @@ async fn a_task_gets_its_own_world_and_nothing_of_the_shims() {
         folder,
         blocked,
         ignored,
-        descriptors,
+        ref descriptors @ ..,
         own_mark,
     ] = said[..]
     else {
@@ -425,7 +447,7 @@ async fn a_task_gets_its_own_world_and_nothing_of_the_shims() {
         let set = u64::from_str_radix(signals.split('\t').next_back().unwrap(), 16).unwrap();
         assert_eq!(set & 0x7fff_ffff, 0, "{signals}");
     }
-    assert_eq!(descriptors, "0 1 2 ");
+    assert_eq!(descriptors, ["0", "1", "2"]);
     assert_eq!(own_mark, format!("mark {mark}"));
 }
 
@@ -447,4 +469,337 @@ async fn the_spec_and_its_secrets_never_touch_the_disk() {
         assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
     handle.kill().await;
+}
+
+fn read_all(stack: &Stack) -> Vec<logs::Line> {
+    logs::read(stack.dir.path(), &logs::Options::default())
+        .unwrap()
+        .collect()
+}
+
+#[tokio::test]
+async fn both_streams_arrive_whole_and_in_order() {
+    let mut stack = Stack::new();
+    // Each stream has a reader of its own, so only what is seen in between has an order.
+    let script = "for i in 1 2 3; do echo out $i; until [ -e out$i ]; do sleep 0.01; done; \
+                  echo err $i >&2; until [ -e err$i ]; do sleep 0.01; done; done; printf 'no newline'";
+    stack.sh(1, script).await;
+    for number in 1..=3 {
+        for stream in ["out", "err"] {
+            stack.says(1, &format!("{stream} {number}")).await;
+            fs::write(stack.dir.path().join(format!("{stream}{number}")), "").unwrap();
+        }
+    }
+    assert_eq!(stack.end().await, ExitStatus::Code(0));
+    let got: Vec<String> = read_all(&stack)
+        .iter()
+        .map(|line| format!("{} {}", line.stream, line.text()))
+        .collect();
+    let expected = [
+        "stdout out 1",
+        "stderr err 1",
+        "stdout out 2",
+        "stderr err 2",
+        "stdout out 3",
+        "stderr err 3",
+        "stdout no newline",
+    ];
+    assert_eq!(got, expected);
+}
+
+#[tokio::test]
+async fn long_lines_and_any_bytes_survive() {
+    let mut stack = Stack::new();
+    let script = "import os,sys; w=sys.stdout.buffer.write; w(b'x'*100000+b'\\n'); w(bytes(b for b in range(256) if b!=10)+b'\\n'); w(b'\\n'); w(b'end')";
+    stack
+        .start(stack.spec(1, &["python3", "-c", script]))
+        .await
+        .unwrap();
+    assert_eq!(stack.end().await, ExitStatus::Code(0));
+    let bytes: Vec<u8> = (0..=255).filter(|byte| *byte != b'\n').collect();
+    let got: Vec<Vec<u8>> = read_all(&stack).into_iter().map(|line| line.text).collect();
+    assert_eq!(
+        got,
+        [vec![b'x'; 100_000], bytes, Vec::new(), b"end".to_vec()]
+    );
+}
+
+#[tokio::test]
+async fn a_burst_loses_no_line() {
+    let mut stack = Stack::new();
+    let script = "import sys\nfor i in range(50000): sys.stdout.write(f'{i} ' + 'x' * 80 + '\\n')";
+    let mut spec = stack.spec(1, &["python3", "-c", script]);
+    spec.log = LogRotation {
+        max_bytes: 1 << 20,
+        max_files: 100,
+    };
+    stack.start(spec).await.unwrap();
+    assert_eq!(stack.end().await, ExitStatus::Code(0));
+    let lines = read_all(&stack);
+    assert_eq!(lines.len(), 50_000);
+    for (number, line) in lines.iter().enumerate() {
+        assert!(
+            line.text().starts_with(&format!("{number} x")),
+            "{number}: {}",
+            line.text()
+        );
+    }
+    assert!(stack.task_dir(1).join("log.5").exists());
+    for entry in fs::read_dir(stack.task_dir(1)).unwrap() {
+        assert!(entry.unwrap().metadata().unwrap().len() <= 1 << 20);
+    }
+}
+
+#[tokio::test]
+async fn a_forgotten_task_leaves_its_log_and_nothing_else() {
+    let mut stack = Stack::new();
+    stack.sh(1, "echo last words").await;
+    let dir = stack.task_dir(1);
+    stack.end().await;
+    process::forget(&dir).unwrap();
+    process::forget(&dir).unwrap();
+    assert!(!dir.exists());
+    assert!(!stack.dir.path().join("1.sock").exists());
+    assert_eq!(
+        read_all(&stack)
+            .iter()
+            .map(|line| line.text().into_owned())
+            .collect::<Vec<_>>(),
+        ["last words"]
+    );
+    let handle = stack.sh(2, "exec sleep 1000").await;
+    let error = process::forget(&stack.task_dir(2)).unwrap_err();
+    assert!(
+        error.to_string().ends_with("tasks/2` still has a shim"),
+        "{error}"
+    );
+    handle.kill().await;
+}
+
+#[tokio::test]
+async fn what_ran_before_its_record_was_written_is_found_by_its_mark() {
+    let mut stack = Stack::new();
+    let spec = stack.spec(1, &["sh", "-c", "echo again"]);
+    let mark = shim::spec::mark(&spec.task_dir, spec.task);
+    // As a shim leaves it that is killed between the spawn and the record.
+    fs::create_dir_all(&spec.task_dir).unwrap();
+    fs::write(spec.task_dir.join(shim::record::LOCK), "").unwrap();
+    // Orphaned, as a task is by its shim's death.
+    let stray = || -> u32 {
+        let mut shell = std::process::Command::new("sh");
+        let output = shell
+            .args(["-c", "sleep 1000 >/dev/null 2>&1 & echo $!"])
+            .env("CAIS_TASK", &mark)
+            .output();
+        String::from_utf8(output.unwrap().stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    };
+    let first = stray();
+    assert!(alive(first));
+    assert!(matches!(
+        process::adopt(&spec.task_dir, stack.events.clone()).await,
+        Ok(Adopted::Lost)
+    ));
+    assert!(!alive(first));
+    assert!(matches!(
+        process::adopt(&spec.task_dir, stack.events.clone()).await,
+        Ok(Adopted::NeverStarted)
+    ));
+    let second = stray();
+    stack.start(spec).await.unwrap();
+    assert!(!alive(second));
+    assert_eq!(stack.end().await, ExitStatus::Code(0));
+}
+
+#[tokio::test]
+async fn a_spec_that_was_cut_off_starts_nothing() {
+    use std::io::Write;
+    let mut shim = std::process::Command::new(env!("CARGO_BIN_EXE_cais"));
+    let piped = std::process::Stdio::piped;
+    let mut shim = shim
+        .arg("shim")
+        .stdin(piped())
+        .stdout(piped())
+        .stderr(piped())
+        .spawn()
+        .unwrap();
+    shim.stdin
+        .take()
+        .unwrap()
+        .write_all(b"{\"task\":1,\"argv\":[\"touch")
+        .unwrap();
+    let output = shim.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.starts_with(r#"{"failed":"not a task's spec: EOF"#),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn several_supervisors_may_talk_to_one_shim_and_nonsense_is_answered() {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let mut stack = Stack::new();
+    let handle = stack
+        .sh(
+            1,
+            "trap 'echo hup' HUP; echo ready; while :; do sleep 0.05; done",
+        )
+        .await;
+    stack.says(1, "ready").await;
+    let socket = stack.dir.path().join("1.sock");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&socket).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let mut lines = BufReader::new(tokio::net::UnixStream::connect(&socket).await.unwrap());
+    let mut heard = String::new();
+    lines.read_line(&mut heard).await.unwrap();
+    assert!(
+        heard.starts_with(&format!(r#"{{"started":{{"pid":{}"#, handle.pid())),
+        "{heard}"
+    );
+    lines
+        .write_all(b"{\"dance\":{}}\n{\"signal\":{\"signal\":\"SIGTREM\"}}\n")
+        .await
+        .unwrap();
+    for expected in ["unknown variant `dance`", "no such signal: `SIGTREM`"] {
+        heard.clear();
+        lines.read_line(&mut heard).await.unwrap();
+        assert!(
+            heard.starts_with("{\"error\":") && heard.contains(expected),
+            "{heard}"
+        );
+    }
+    lines
+        .write_all(b"{\"signal\":{\"signal\":\"HUP\"}}\n")
+        .await
+        .unwrap();
+    stack.says(1, "hup").await;
+    lines.write_all(b"{\"kill\":{}}\n").await.unwrap();
+    heard.clear();
+    lines.read_line(&mut heard).await.unwrap();
+    assert_eq!(heard, "{\"exited\":{\"signal\":9}}\n");
+    heard.clear();
+    assert_eq!(lines.read_line(&mut heard).await.unwrap(), 0);
+    assert_eq!(stack.end().await, ExitStatus::Signal(9));
+}
+
+#[tokio::test]
+async fn signals_to_the_shim_do_not_end_its_task() {
+    let mut stack = Stack::new();
+    let handle = stack.sh(1, "echo ready; exec sleep 1000").await;
+    stack.says(1, "ready").await;
+    let record = shim::record::TaskRecord::read(&stack.task_dir(1))
+        .unwrap()
+        .unwrap();
+    let shim = shim::processes::look(record.shim_pid).unwrap();
+    assert_eq!((record.pid, shim.start), (handle.pid(), record.shim_start));
+    for name in ["HUP", "INT", "TERM", "QUIT", "USR1"] {
+        shim::processes::signal(&shim, name.parse().unwrap()).unwrap();
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", record.shim_pid)).unwrap();
+    // For information: what one shim costs in this build.
+    for line in status
+        .lines()
+        .filter(|line| line.starts_with("VmRSS") || line.starts_with("RssAnon"))
+    {
+        println!("shim {line}");
+    }
+    // It still answers: a request that comes after the signals is performed.
+    handle.stop(Signal::TERM, Duration::from_secs(10)).await;
+    assert_eq!(stack.end().await, ExitStatus::Signal(15));
+}
+
+/// Live processes that carry the task's mark.
+fn marked(spec: &TaskSpec) -> Vec<u32> {
+    let mark = shim::spec::mark(&spec.task_dir, spec.task);
+    let living = shim::processes::all().into_iter().filter(|p| !p.zombie);
+    living
+        .map(|p| p.pid)
+        .filter(|pid| shim::processes::carries(*pid, &mark))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_start_cut_off_at_any_moment_and_repeated_runs_one_process() {
+    for delay_ms in 0..12 {
+        let stack = Stack::new();
+        let spec = stack.spec(1, &["sh", "-c", "echo ran >>runs; exec sleep 1000"]);
+        // As when the supervisor is killed: the future ends where it stands.
+        let cut_off = timeout(
+            Duration::from_millis(delay_ms * 3),
+            stack.start(spec.clone()),
+        )
+        .await;
+        drop(cut_off);
+        let handle = stack.start(spec.clone()).await.unwrap();
+        let ran = async {
+            while !stack.dir.path().join("runs").exists() {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(PATIENCE, ran).await.expect("the task runs");
+        assert_eq!(
+            marked(&spec),
+            [handle.pid()],
+            "cut off after {} ms",
+            delay_ms * 3
+        );
+        assert_eq!(
+            fs::read_to_string(stack.dir.path().join("runs")).unwrap(),
+            "ran\n"
+        );
+    }
+}
+
+/// The shim of a task that may have no record yet: whoever has its lock file as standard error.
+fn find_shim(spec: &TaskSpec) -> Option<shim::processes::Process> {
+    let lock = spec.task_dir.join(shim::record::LOCK);
+    let has_lock = |p: &shim::processes::Process| {
+        fs::read_link(format!("/proc/{}/fd/2", p.pid)).is_ok_and(|file| file == lock)
+    };
+    shim::processes::all().into_iter().find(has_lock)
+}
+
+#[tokio::test]
+async fn a_shim_killed_at_any_moment_of_its_birth_leaves_one_process_or_none() {
+    for delay_ms in 0..12 {
+        let stack = Stack::new();
+        let spec = stack.spec(1, &["sh", "-c", "exec sleep 1000"]);
+        let murder = async {
+            let shim = loop {
+                match find_shim(&spec) {
+                    Some(shim) => break shim,
+                    None => sleep(Duration::from_millis(1)).await,
+                }
+            };
+            sleep(Duration::from_millis(delay_ms * 2)).await;
+            shim::processes::signal(&shim, Signal::KILL).unwrap();
+        };
+        let (first, ()) = tokio::join!(stack.start(spec.clone()), murder);
+        let what = format!(
+            "killed after {} ms, first start: {:?}",
+            delay_ms * 2,
+            first.map(|handle| handle.pid())
+        );
+        let second = stack.start(spec.clone()).await.unwrap();
+        // Either it was over before (and is not run again), or exactly one runs now.
+        let settled = async {
+            loop {
+                let ended = spec.task_dir.join("exit.json").exists();
+                match marked(&spec).as_slice() {
+                    [] if ended => break,
+                    [pid] if !ended && *pid == second.pid() && find_shim(&spec).is_some() => break,
+                    _ => sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        timeout(PATIENCE, settled)
+            .await
+            .unwrap_or_else(|_| panic!("{what}: {:?} run", marked(&spec)));
+    }
 }

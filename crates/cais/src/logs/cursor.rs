@@ -4,13 +4,13 @@ use super::Line;
 use super::archive;
 use super::folder::TaskFolder;
 use super::line::{Piece, Stream, Tag};
-use super::writer::OPEN;
+use super::writer::{OPEN, closed, closed_name};
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Pieces are joined up to this; a longer line is shown in parts.
 const LINE_BYTES: usize = 1 << 20;
@@ -28,13 +28,12 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// At the beginning of the oldest of these files (the youngest first, as [`files`] lists them).
+    /// At the beginning of these files (the oldest first, as [`files`] gives them).
     pub(super) fn at(folder: TaskFolder, files: Vec<File>) -> Self {
-        let younger = files.into_iter().rev().collect();
         Self {
             folder,
             current: None,
-            younger,
+            younger: files.into(),
             unfinished: Vec::new(),
             joiner: Joiner::default(),
         }
@@ -43,12 +42,14 @@ impl Cursor {
     /// At the oldest line of the task, leaving out files that were closed before `since`.
     pub(super) fn open(folder: TaskFolder, since: Option<Timestamp>) -> io::Result<Self> {
         let mut files = files(&folder)?;
+        let youngest = files.pop();
         if let Some(since) = since {
             files.retain(|file| {
                 file.metadata()
                     .is_ok_and(|file| file.mtime() >= since.as_second())
             });
         }
+        files.extend(youngest);
         Ok(Self::at(folder, files))
     }
 
@@ -122,14 +123,14 @@ impl Cursor {
         {
             return Ok(Vec::new());
         }
-        let mut younger = Vec::new();
-        for file in self.files_wherever_they_are()? {
-            if Some(identity(&file)?) == current {
-                break;
+        let mut files = self.files_wherever_they_are()?;
+        for (index, file) in files.iter().enumerate() {
+            if Some(identity(file)?) == current {
+                return Ok(files.split_off(index + 1));
             }
-            younger.insert(0, file);
         }
-        Ok(younger)
+        // The current one was the oldest and has been let go: all of these came after it.
+        Ok(files)
     }
 
     /// Forgetting a task moves its folder.
@@ -149,27 +150,51 @@ impl Cursor {
     }
 }
 
-/// Opens a task's files, the youngest first. A rotation in between only moves a file to a later name, so
-/// none is missed, and one that is met twice is left out the second time.
+/// Opens a task's files, the oldest first; none where there is no folder (any more).
+///
+/// The open one comes first, the list second: what is closed in between is met twice and told by its identity.
 pub(super) fn files(folder: &TaskFolder) -> io::Result<Vec<File>> {
-    let mut found: Vec<File> = Vec::new();
-    let mut seen = Vec::new();
-    // The open file is missing for a moment during a rotation; `log.1` is there then.
-    for index in 0.. {
-        match File::open(name(folder, index)) {
-            Ok(file) => {
-                let identity = identity(&file)?;
-                if !seen.contains(&identity) {
-                    seen.push(identity);
-                    found.push(file);
-                }
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound && index == 0 => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => break,
-            Err(e) => return Err(e),
+    let mut open = open_if_there(&folder.dir.join(OPEN))?;
+    let mut numbers = closed_numbers(&folder.dir)?;
+    // readdir(3) may leave out a name that appears while it reads, and two may have appeared. Once more is
+    // enough, but not for ever: a hole that stays was made by somebody's rm.
+    for _ in 0..3 {
+        if numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
+            break;
+        }
+        open = open_if_there(&folder.dir.join(OPEN))?;
+        numbers = closed_numbers(&folder.dir)?;
+    }
+    let mut files = Vec::new();
+    for number in numbers {
+        // One that is missing now was the oldest and had to go.
+        files.extend(open_if_there(&closed_name(&folder.dir, number))?);
+    }
+    if let Some(open) = open {
+        let opened = identity(&open)?;
+        if !files
+            .iter()
+            .any(|file| identity(file).is_ok_and(|closed| closed == opened))
+        {
+            files.push(open);
         }
     }
-    Ok(found)
+    Ok(files)
+}
+
+fn open_if_there(path: &Path) -> io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn closed_numbers(dir: &Path) -> io::Result<Vec<u64>> {
+    match closed(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        numbers => numbers,
+    }
 }
 
 /// Back to the beginning of each.
@@ -182,13 +207,6 @@ pub(super) fn rewind(files: &[File]) -> io::Result<Vec<File>> {
             Ok(file)
         })
         .collect()
-}
-
-fn name(folder: &TaskFolder, index: u32) -> PathBuf {
-    match index {
-        0 => folder.dir.join(OPEN),
-        _ => folder.dir.join(format!("{OPEN}.{index}")),
-    }
 }
 
 fn identity(file: &File) -> io::Result<(u64, u64)> {

@@ -1,6 +1,6 @@
 //! Logs of tasks on disk: written by shims, read by whoever may read the state folder, with or without a supervisor.
 //!
-//! `<state>/tasks/<task>/log` is being written, `log.1`, `log.2`, … are older. When a task is forgotten its
+//! `<state>/tasks/<task>/log` is being written, `log.1`, `log.2`, … are older, the youngest last. When a task is forgotten its
 //! folder moves whole to `<state>/logs/<service>/<task>`, where the newest of each service are kept.
 
 mod archive;
@@ -10,6 +10,8 @@ mod folder;
 mod follow;
 pub(crate) mod line;
 mod read;
+#[cfg(test)]
+mod tests;
 pub(crate) mod writer;
 
 pub(crate) use archive::archive;

@@ -23,7 +23,7 @@ pub(crate) fn read(state: &Path, options: &Options) -> io::Result<Lines> {
     let Some(lines) = options.tail.of_one_task() else {
         let sources = folders
             .filter_map(|folder| open(folder, options))
-            .map(Source::Cursor)
+            .map(|cursor| Source::Cursor(Box::new(cursor)))
             .collect();
         return Ok(Lines::merge(sources, Vec::new(), options.clone()));
     };
@@ -46,7 +46,7 @@ pub(crate) struct Lines {
 /// Where lines come from.
 enum Source {
     /// A log that is read as it is asked for.
-    Cursor(Cursor),
+    Cursor(Box<Cursor>),
     /// Lines that were filtered already.
     Read(VecDeque<Line>),
 }
@@ -73,7 +73,7 @@ impl Lines {
     /// Once everything is read: the places where more may come.
     pub(super) fn into_cursors(self) -> Vec<Cursor> {
         let read = self.sources.into_iter().filter_map(|source| match source {
-            Source::Cursor(cursor) => Some(cursor),
+            Source::Cursor(cursor) => Some(*cursor),
             Source::Read(_) => None,
         });
         read.chain(self.behind).collect()
@@ -167,7 +167,7 @@ fn try_tail(
     let files = cursor::files(&folder)?;
     let mut window = 1;
     loop {
-        let part = files.get(..window).unwrap_or(&files);
+        let part = &files[files.len().saturating_sub(window)..];
         let mut cursor = Cursor::at(folder.clone(), cursor::rewind(part)?);
         let (mut newest, mut seen) = (VecDeque::new(), 0_usize);
         while let Some(line) = next_wanted(&mut cursor, options) {

@@ -8,7 +8,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The open file's name; rotated ones are `log.1`, `log.2`, …, the oldest last.
+/// The open file's name. Closed ones are `log.1`, `log.2`, …, the youngest last: a file is renamed once and
+/// keeps its number, so a reader never meets a half-shifted row of names (as with logrotate's way of counting).
 pub(crate) const OPEN: &str = "log";
 
 /// The log of one task.
@@ -16,6 +17,8 @@ pub(crate) struct LogWriter {
     dir: PathBuf,
     rotation: LogRotation,
     file: File,
+    /// The number that the open file gets when it is closed.
+    number: u64,
     /// Bytes in the open file.
     size: u64,
     /// Lines of the current batch that are not written yet.
@@ -32,10 +35,12 @@ impl LogWriter {
         let file = open(dir)?;
         let size = file.metadata()?.len();
         let now = Timestamp::now();
+        let number = closed(dir)?.last().map_or(1, |last| last + 1);
         Ok(Self {
             dir: dir.to_owned(),
             rotation,
             file,
+            number,
             size,
             batch: Vec::new(),
             now,
@@ -84,21 +89,38 @@ impl LogWriter {
         written
     }
 
-    /// `log.1` becomes `log.2` and so on; what is past the count goes.
+    /// Gives the open file its number, begins a new one, and lets the oldest go.
     fn rotate(&mut self) -> io::Result<()> {
-        let keep = self.rotation.max_files.max(1);
-        let name = |index: u32| match index {
-            0 => self.dir.join(OPEN),
-            _ => self.dir.join(format!("{OPEN}.{index}")),
-        };
-        missing_is_fine(fs::remove_file(name(keep - 1)))?;
-        for index in (0..keep - 1).rev() {
-            missing_is_fine(fs::rename(name(index), name(index + 1)))?;
-        }
+        let name = closed_name(&self.dir, self.number);
+        missing_is_fine(fs::rename(self.dir.join(OPEN), name))?;
+        self.number += 1;
         self.file = open(&self.dir)?;
         self.size = 0;
+        let numbers = closed(&self.dir)?;
+        let keep = self.rotation.max_files.max(1) as usize - 1;
+        let excess = numbers.len().saturating_sub(keep);
+        for number in &numbers[..excess] {
+            missing_is_fine(fs::remove_file(closed_name(&self.dir, *number)))?;
+        }
         Ok(())
     }
+}
+
+/// The numbers of the closed files, the oldest first.
+pub(super) fn closed(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let name = name.to_str().and_then(|name| name.strip_prefix(OPEN));
+        numbers.extend(name.and_then(|name| name.strip_prefix('.')?.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Where a closed file is.
+pub(super) fn closed_name(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{OPEN}.{number}"))
 }
 
 fn open(dir: &Path) -> io::Result<File> {
@@ -150,7 +172,8 @@ mod tests {
             },
             20,
         );
-        assert_eq!(names(dir.path()), ["log", "log.1", "log.2"]);
+        // Two lines a file.
+        assert_eq!(names(dir.path()), ["log", "log.8", "log.9"]);
         for name in names(dir.path()) {
             assert!(fs::metadata(dir.path().join(name)).unwrap().len() <= 100);
         }

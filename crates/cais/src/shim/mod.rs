@@ -23,6 +23,7 @@ use keeper::Keeper;
 use protocol::{Answer, Handshake};
 use record::{ExitRecord, TaskRecord};
 use rustix::fs::Mode;
+use rustix::process::{Pid, kill_process_group};
 use spec::TaskSpec;
 use std::fmt;
 use std::fs;
@@ -30,7 +31,7 @@ use std::io::{self, Read, Write};
 use std::process::{Child, ExitCode};
 use std::sync::{Arc, Mutex};
 use tokio::net::UnixListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 /// Runs the shim; returns when its task is over.
@@ -101,7 +102,7 @@ fn catch_signals() -> io::Result<()> {
         SignalKind::alarm(),
     ] {
         // The handler stays for the life of the process, also when the stream is dropped.
-        drop(signal(kind)?);
+        drop(tokio::signal::unix::signal(kind)?);
     }
     Ok(())
 }
@@ -116,7 +117,9 @@ async fn hold(spec: &TaskSpec, listener: &UnixListener, log: LogWriter) -> Resul
     let (keeper, record) = match born {
         Ok(born) => born,
         Err(e) => {
-            let _ = child.kill();
+            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                let _ = kill_process_group(group, signal::Signal::KILL.raw());
+            }
             let _ = child.wait();
             return Err(format!("cannot keep the task: {e}"));
         }
@@ -132,10 +135,8 @@ async fn hold(spec: &TaskSpec, listener: &UnixListener, log: LogWriter) -> Resul
     if let Err(e) = ExitRecord::now(status).write(&spec.task_dir) {
         fault(format_args!("cannot record the end {status:?}: {e}"));
     }
-    let connections = control.farewell(status).await;
-    let _ = fs::remove_file(&spec.socket);
-    // Kept open up to here: the connections end together with the lock.
-    drop(connections);
+    // Never closed by us: they end with the process, together with the lock.
+    std::mem::forget(control.farewell(status).await);
     Ok(())
 }
 

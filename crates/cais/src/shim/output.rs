@@ -1,4 +1,4 @@
-//! Moves a task's output from its pipes to its log. One thread a pipe, so that a slow disk delays neither the other stream nor a stop.
+//! Moves a task's output from its pipes to its log. One thread a pipe, so that a slow disk never delays a stop.
 
 use super::fault;
 use crate::logs::line::{Splitter, Stream};

@@ -77,8 +77,12 @@ fn find(leader: Option<(u32, u64)>, mark: &str) -> Vec<Process> {
     let is_leader = |p: &Process| leader == Some((p.pid, p.start));
     // A group's number is only ours while its leader is seen to be ours.
     let group = table.iter().find(|p| is_leader(p)).map(|p| p.pid);
+    // A supervisor that was started from within a task carries its mark; it does not end itself.
+    let myself = std::process::id();
+    let mine = processes::descendants(&table, myself);
+    let is_mine = |p: &Process| p.pid == myself || mine.iter().any(|child| child.pid == p.pid);
     let mut found: Vec<Process> = Vec::new();
-    for process in &table {
+    for process in table.iter().filter(|p| !is_mine(p)) {
         if Some(process.group) == group || processes::carries(process.pid, mark) {
             add(&mut found, *process);
             for descendant in processes::descendants(&table, process.pid) {
@@ -86,7 +90,7 @@ fn find(leader: Option<(u32, u64)>, mark: &str) -> Vec<Process> {
             }
         }
     }
-    found.retain(|p| !p.zombie && p.pid != std::process::id());
+    found.retain(|p| !p.zombie && !is_mine(p));
     found
 }
 

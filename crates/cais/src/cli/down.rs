@@ -1,0 +1,58 @@
+//! `cais down`: stops and removes everything that `up` started.
+
+use super::progress::Display;
+use super::project::Project;
+use super::{Global, output, supervise, up};
+use crate::control::Request;
+use crate::exit::{Exit, Failure, Outcome};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct DownArgs {
+    /// Remove this project's state too: journal, logs, kept programs
+    #[arg(short, long)]
+    volumes: bool,
+}
+
+pub(crate) async fn run(global: &Global, args: DownArgs) -> Outcome {
+    let project = Project::load(global)?;
+    let was_there = has_anything(&project);
+    if was_there {
+        take_down(global, &project, false).await?;
+    }
+    if args.volumes {
+        remove_state(&project)?;
+    }
+    if !was_there {
+        output::say(&format!("`{}` is not running", project.name()));
+    }
+    Ok(())
+}
+
+/// Is a supervisor there, or something that a dead one left?
+fn has_anything(project: &Project) -> bool {
+    let left = |folder: &std::path::Path| {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+    };
+    left(&project.paths.runtime) || left(&project.paths.tasks())
+}
+
+/// Stops everything. A dead supervisor's tasks are adopted first: only a supervisor can end them well.
+pub(crate) async fn take_down(global: &Global, project: &Project, now: bool) -> Outcome {
+    let mut display = Display::new(global);
+    let conversation = supervise::talk_or_start(project, &Request::Down { now }).await?;
+    let result = up::follow(conversation, &mut display).await;
+    display.finish();
+    result.map(drop)
+}
+
+fn remove_state(project: &Project) -> Outcome {
+    match std::fs::remove_dir_all(&project.paths.state) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::new(
+            Exit::Error,
+            format!("cannot remove `{}`: {error}", project.paths.state.display()),
+        )),
+    }
+}

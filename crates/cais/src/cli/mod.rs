@@ -1,0 +1,194 @@
+//! What was typed, and which command it means. Every command ends here with its exit code.
+
+mod config;
+mod down;
+mod hidden;
+mod logs;
+mod output;
+mod progress;
+mod project;
+mod ps;
+mod supervise;
+mod up;
+mod verbs;
+
+use crate::exit::{EXIT_CODES_HELP, Exit, Failure, Outcome};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs, rolls out and watches the services in a standard compose.yaml.
+#[derive(Debug, Parser)]
+#[command(name = "cais", version, after_help = EXIT_CODES_HELP, disable_version_flag = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes, under Docker Compose's names.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    // Before the verb only, as Docker Compose has it: after it `-f` is `logs --follow`.
+    /// Compose file; repeat to merge several, `-` reads standard input
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Project name
+    #[arg(short = 'p', long, value_name = "NAME", global = true)]
+    project_name: Option<String>,
+    /// Folder that paths in the file are relative to
+    #[arg(long, value_name = "PATH", global = true)]
+    project_directory: Option<PathBuf>,
+    /// Enable a profile; repeatable
+    #[arg(long = "profile", value_name = "NAME", global = true)]
+    profiles: Vec<String>,
+    /// File of variables, instead of .env; repeatable
+    #[arg(long = "env-file", value_name = "PATH", global = true)]
+    env_files: Vec<PathBuf>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT", global = true)]
+    format: Format,
+    /// Short for --format json
+    #[arg(long, global = true)]
+    json: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = Progress::Auto, value_name = "KIND", global = true)]
+    progress: Progress,
+    /// When colours and cursor movements are used
+    #[arg(long, value_enum, default_value_t = Ansi::Auto, value_name = "WHEN", global = true)]
+    ansi: Ansi,
+}
+
+impl Global {
+    pub(crate) fn json(&self) -> bool {
+        self.json || self.format == Format::Json
+    }
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A live tree on a terminal, lines elsewhere
+    Auto,
+    /// A live tree
+    Tty,
+    /// Lines
+    Plain,
+    /// Nothing but errors
+    Quiet,
+}
+
+/// `--ansi`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ansi {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build what needs building, then start the stack or bring it to what the file says
+    Up(up::UpArgs),
+    /// Stop and remove everything that `up` started
+    Down(down::DownArgs),
+    /// List services and their tasks
+    Ps(ps::PsArgs),
+    /// Show the log of all tasks in one stream
+    Logs(logs::LogsArgs),
+    /// Start stopped services
+    Start(verbs::WaitingArgs),
+    /// Stop services; they stay known
+    Stop(verbs::ServicesArgs),
+    /// Replace every task by a new one of the same revision
+    Restart(verbs::WaitingArgs),
+    /// Set how many tasks services have
+    Scale(verbs::ScaleArgs),
+    /// Print the file as cais understands it
+    Config(config::ConfigArgs),
+    /// Print the version
+    Version,
+    #[command(flatten)]
+    Hidden(hidden::Hidden),
+}
+
+/// Parses, runs, prints what failed, and answers with the exit code.
+pub(crate) fn run() -> ExitCode {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                Exit::Usage.code()
+            } else {
+                0
+            });
+        }
+    };
+    output::set_colours(cli.global.ansi);
+    let json = cli.global.json();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::print_failure(&failure, json);
+            failure.exit_code()
+        }
+    }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    Cli::from_arg_matches(&matches)
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    let global = cli.global;
+    match cli.command {
+        // These build their own runtimes, or none: they are processes of their own.
+        Command::Hidden(hidden) => hidden::run(hidden),
+        Command::Version => output::print_version(&global),
+        Command::Config(args) => config::run(&global, &args),
+        command => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(Exit::Error, format!("cannot start: {error}")))?
+            .block_on(async {
+                match command {
+                    Command::Up(args) => up::run(&global, args).await,
+                    Command::Down(args) => down::run(&global, args).await,
+                    Command::Ps(args) => ps::run(&global, args).await,
+                    Command::Logs(args) => logs::run(&global, args).await,
+                    Command::Start(args) => verbs::start(&global, args).await,
+                    Command::Stop(args) => verbs::stop(&global, args).await,
+                    Command::Restart(args) => verbs::restart(&global, args).await,
+                    Command::Scale(args) => verbs::scale(&global, args).await,
+                    Command::Hidden(_) | Command::Version | Command::Config(_) => {
+                        unreachable!("dispatched above")
+                    }
+                }
+            }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

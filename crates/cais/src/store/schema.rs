@@ -1,0 +1,35 @@
+//! The journal's tables, and how an older journal is brought to today's.
+
+use rusqlite::Connection;
+
+/// Today's schema, kept in SQLite's `user_version`.
+pub(super) const VERSION: u32 = 1;
+
+/// Each entry leads from its index to the next version.
+const STEPS: [&str; VERSION as usize] = ["
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE releases (
+        id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, release TEXT NOT NULL, at_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE revisions (
+        service TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL,
+        release INTEGER NOT NULL REFERENCES releases (id), policy TEXT NOT NULL, artifact TEXT,
+        created_ms INTEGER NOT NULL, PRIMARY KEY (service, number)
+    ) STRICT;
+    CREATE TABLE notices (
+        id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, service TEXT NOT NULL, notice TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE addresses (service TEXT PRIMARY KEY, address TEXT NOT NULL) STRICT;
+    CREATE TABLE task_ports (task INTEGER PRIMARY KEY, ports TEXT NOT NULL) STRICT;
+"];
+
+/// Brings the journal from schema `found` to today's, each step in one transaction.
+pub(super) fn migrate(connection: &Connection, found: u32) -> rusqlite::Result<()> {
+    for (from, step) in STEPS.iter().enumerate().skip(found as usize) {
+        connection.execute_batch(&format!(
+            "BEGIN; {step} PRAGMA user_version = {}; COMMIT;",
+            from + 1
+        ))?;
+    }
+    Ok(())
+}

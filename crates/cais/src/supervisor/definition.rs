@@ -1,0 +1,441 @@
+//! What a revision runs: its service as loaded from the release's own texts, its program kept aside,
+//! its environment resolved. Knows files and variables; decides nothing about tasks.
+
+use super::resolve::{self, Surroundings};
+use crate::control::Release;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::source::ReleaseSource;
+use cais_model::name::ServiceName;
+use cais_model::stack::{FileOrigin, Service, Stack};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Variables that a task gets from the caller's environment, as a login would give them. Everything
+/// else comes from the Compose file, so that a stack behaves the same in every shell.
+const INHERITED: [&str; 9] = [
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR",
+];
+
+/// Everything needed to start a task of one revision, but its ports.
+#[derive(Debug, Clone)]
+pub(crate) struct Definition {
+    /// The typed service.
+    pub(crate) service: Service,
+    /// Program (absolute where it could be found) and arguments.
+    pub(crate) argv: Vec<String>,
+    /// The whole environment but the port variables.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Working directory.
+    pub(crate) directory: PathBuf,
+}
+
+/// Loads a release again, with these variables.
+pub(crate) fn load(
+    release: &Release,
+    variables: &BTreeMap<String, String>,
+) -> Outcome<cais_model::Loaded> {
+    let source = ReleaseSource::new(release, variables);
+    let options = cais_model::LoadOptions {
+        files: release.files.clone(),
+        project_directory: release.directory.clone(),
+        project_name: Some(release.name.clone()),
+        profiles: release.profiles.clone(),
+        env_files: release.env_files.clone(),
+    };
+    cais_model::load(&source, &options)
+        .map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))
+}
+
+/// The definition of `service` within `stack`.
+///
+/// # Errors
+/// When the service has no local command, or its program is not there.
+pub(crate) fn define(
+    stack: &Stack,
+    service: &Service,
+    around: &Surroundings,
+    variables: &BTreeMap<String, String>,
+) -> Outcome<Definition> {
+    define_from(stack, service, around, variables, true)
+}
+
+/// The same; without `must_exist` the program may be missing, because the revision kept its own copy.
+pub(crate) fn define_from(
+    stack: &Stack,
+    service: &Service,
+    around: &Surroundings,
+    variables: &BTreeMap<String, String>,
+    must_exist: bool,
+) -> Outcome<Definition> {
+    let name = &service.name;
+    let mut argv = resolve::command_line(service).ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            format!(
+                "{}: `{name}` has no command that this machine could run",
+                service.position
+            ),
+        )
+        .help(format!(
+            "give it one under services.{name}.x-cais.process.command"
+        ))
+    })?;
+    let directory = match &service.working_dir {
+        // A container's absolute path means nothing here.
+        Some(folder) if !Path::new(folder).is_absolute() => stack.directory.join(folder),
+        _ => stack.directory.clone(),
+    };
+    let (own, _) = resolve::environment(service, around);
+    let mut environment: BTreeMap<String, String> = INHERITED
+        .iter()
+        .filter_map(|name| {
+            variables
+                .get(*name)
+                .map(|value| ((*name).to_owned(), value.clone()))
+        })
+        .collect();
+    environment.extend(own);
+    let path = environment.get("PATH").cloned().unwrap_or_default();
+    match find_program(&argv[0], &directory, &path) {
+        Some(program) => argv[0] = program.display().to_string(),
+        None if must_exist => return Err(missing_program(service, &argv[0])),
+        None => {}
+    }
+    Ok(Definition {
+        service: service.clone(),
+        argv,
+        environment,
+        directory,
+    })
+}
+
+fn missing_program(service: &Service, program: &str) -> Failure {
+    let name = &service.name;
+    let help = match (&service.process, program.contains('/')) {
+        (Some(process), true) if process.build.is_some() => {
+            format!("build it: `cais up --build`, or correct services.{name}.x-cais.process.build")
+        }
+        (_, true) => "check the path; it is relative to the folder of the Compose file".to_owned(),
+        (_, false) => format!(
+            "install `{program}`, or let the stack run without it: services.{name}.x-cais.process.optional: true"
+        ),
+    };
+    Failure::new(
+        Exit::Error,
+        format!(
+            "{}: the program of `{name}`, `{program}`, is not there",
+            service.position
+        ),
+    )
+    .help(help)
+}
+
+/// The programs of a service that are not installed: its own, and the one that its shell is about.
+pub(crate) fn missing_programs(
+    stack: &Stack,
+    service: &Service,
+    variables: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let empty = String::new();
+    let path = service
+        .environment
+        .get("PATH")
+        .or_else(|| variables.get("PATH"))
+        .unwrap_or(&empty);
+    let Some(argv) = resolve::command_line(service) else {
+        return vec!["a local command".to_owned()];
+    };
+    std::iter::once(argv[0].clone())
+        .chain(shell_programs(&argv))
+        .filter(|program| find_program(program, &stack.directory, path).is_none())
+        .collect()
+}
+
+/// The program that `sh -c '… exec PROGRAM …'` is about: an optional service is there only when it is.
+fn shell_programs(argv: &[String]) -> Vec<String> {
+    let shell = Path::new(&argv[0])
+        .file_name()
+        .and_then(|name| name.to_str());
+    let [_, flag, script, ..] = argv else {
+        return Vec::new();
+    };
+    if !matches!(shell, Some("sh" | "bash" | "dash" | "ash"))
+        || !flag.starts_with('-')
+        || !flag.ends_with('c')
+    {
+        return Vec::new();
+    }
+    let words: Vec<&str> = script.split_whitespace().collect();
+    words
+        .windows(2)
+        .filter(|pair| pair[0] == "exec")
+        .map(|pair| pair[1].trim_end_matches(';').to_owned())
+        .filter(|program| {
+            program
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
+        })
+        .collect()
+}
+
+/// Finds `program` as a shell would: with a slash as a path from `directory`, otherwise along `path`.
+pub(crate) fn find_program(program: &str, directory: &Path, path: &str) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(directory.join(program)).filter(|candidate| is_executable(candidate));
+    }
+    path.split(':')
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| Path::new(folder).join(program))
+        .find(|p| is_executable(p))
+}
+
+fn is_executable(path: &Path) -> bool {
+    std::fs::metadata(path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Keeps a built program aside, so that its revision stays what it was when the next build
+/// overwrites the file. Only programs that the file names by path and has a build for: `python3` from
+/// `PATH` is the machine's, not the revision's. Answers with the copy's name within `artifacts`.
+pub(crate) fn keep_program(definition: &Definition, artifacts: &Path) -> Outcome<Option<String>> {
+    let built = definition
+        .service
+        .process
+        .as_ref()
+        .is_some_and(|process| process.build.is_some());
+    let named =
+        resolve::command_line(&definition.service).is_some_and(|argv| argv[0].contains('/'));
+    if !(built && named) {
+        return Ok(None);
+    }
+    let program = Path::new(&definition.argv[0]);
+    let cannot = |error: std::io::Error| {
+        Failure::new(
+            Exit::Error,
+            format!("cannot keep a copy of `{}`: {error}", program.display()),
+        )
+        .help(format!("check the free space of `{}`", artifacts.display()))
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update_reader(std::fs::File::open(program).map_err(cannot)?)
+        .map_err(cannot)?;
+    let digest = hasher.finalize().to_hex();
+    let file_name = program
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("program");
+    let name = format!("{}/{file_name}", &digest[..16]);
+    let kept = artifacts.join(&name);
+    if kept.exists() {
+        return Ok(Some(name));
+    }
+    let folder = kept.parent().unwrap_or(artifacts);
+    crate::paths::private_dir(folder)?;
+    let copy = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
+    std::fs::copy(program, copy.path()).map_err(cannot)?;
+    std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o700))
+        .map_err(cannot)?;
+    copy.persist(&kept).map_err(|error| cannot(error.error))?;
+    Ok(Some(name))
+}
+
+/// The revision's fingerprint: everything that a task of it would see, keyed, so that the journal
+/// gives no value away. The count of replicas is not part of it: scaling makes no revision.
+pub(crate) fn fingerprint(
+    definition: &Definition,
+    artifact: Option<&str>,
+    files: &[(String, Vec<u8>)],
+    key: &[u8; 32],
+) -> String {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    let mut add = |label: &str, bytes: &[u8]| {
+        hasher.update(&(label.len() as u64).to_le_bytes());
+        hasher.update(label.as_bytes());
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    let service = &definition.service;
+    add("definition", service.definition.as_bytes());
+    // The original text of every value: a service's address may change without making a revision.
+    for (name, value) in &service.environment {
+        add(name, value.as_bytes());
+    }
+    for word in resolve::command_line(service).unwrap_or_default() {
+        add("argument", word.as_bytes());
+    }
+    if let Some(artifact) = artifact {
+        add("program", artifact.as_bytes());
+    }
+    for (name, content) in files {
+        add(name, content);
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+/// Contents of the secrets and configs that the service mounts: a rotated secret is a new revision.
+pub(crate) fn mounted_files(service: &Service, around: &Surroundings) -> Vec<(String, Vec<u8>)> {
+    around
+        .mounts
+        .get(&service.name)
+        .into_iter()
+        .flatten()
+        .map(|(target, path)| (target.clone(), std::fs::read(path).unwrap_or_default()))
+        .collect()
+}
+
+/// Makes the files that the stack's secrets and configs are read from: random values where
+/// `x-cais.generate` asks and the file is missing, stand-ins for `environment:` and `content:`.
+///
+/// # Errors
+/// A secret's file is missing, or cannot be written.
+pub(crate) fn prepare_mounts(
+    stack: &Stack,
+    stand_ins: &Path,
+    variables: &BTreeMap<String, String>,
+) -> Outcome {
+    for (kind, sources) in [("secret", &stack.secrets), ("config", &stack.configs)] {
+        for (name, source) in sources {
+            if !is_mounted(stack, kind, name) {
+                continue;
+            }
+            match &source.origin {
+                FileOrigin::File(path) => {
+                    let path = stack.directory.join(path);
+                    if path.exists() {
+                        continue;
+                    }
+                    if !source.generate {
+                        return Err(Failure::new(
+                            Exit::Error,
+                            format!("the file of the {kind} `{name}`, `{}`, is not there", path.display()),
+                        )
+                        .help(format!(
+                            "write it, or let cais make a random value: {kind}s.{name}.x-cais.generate: true"
+                        )));
+                    }
+                    write_private(&path, random_secret()?.as_bytes())?;
+                }
+                FileOrigin::Environment(variable) => {
+                    let value = variables.get(variable).ok_or_else(|| {
+                        Failure::new(Exit::Error, format!("the {kind} `{name}` wants the variable `{variable}`, which is not set"))
+                            .help(format!("set it: `export {variable}=…`"))
+                    })?;
+                    write_private(&stand_ins.join(format!("{kind}-{name}")), value.as_bytes())?;
+                }
+                FileOrigin::Content(content) => {
+                    write_private(
+                        &stand_ins.join(format!("{kind}-{name}")),
+                        content.as_bytes(),
+                    )?;
+                }
+                FileOrigin::External => {
+                    return Err(Failure::new(
+                        Exit::Usage,
+                        format!("the {kind} `{name}` is external: without a container engine nobody holds it"),
+                    )
+                    .help(format!("give it a file: {kind}s.{name}.file")));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_mounted(stack: &Stack, kind: &str, name: &str) -> bool {
+    stack.services.values().any(|service| {
+        let mounts = if kind == "secret" {
+            &service.secrets
+        } else {
+            &service.configs
+        };
+        mounts.iter().any(|mount| mount.source == name)
+    })
+}
+
+/// 32 random bytes from the kernel in hexadecimal: no character that a shell, a URL or a Redis configuration minds.
+fn random_secret() -> Outcome<String> {
+    Ok(random_bytes()?
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+/// 32 random bytes from the kernel.
+pub(crate) fn random_bytes() -> Outcome<[u8; 32]> {
+    use std::io::Read;
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .map_err(|error| Failure::new(Exit::Error, format!("cannot read /dev/urandom: {error}")))?;
+    Ok(bytes)
+}
+
+/// Writes a file that only its owner can read; whole or not at all.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome {
+    let cannot = |error: std::io::Error| {
+        Failure::new(
+            Exit::Error,
+            format!("cannot write `{}`: {error}", path.display()),
+        )
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if !folder.exists() {
+        crate::paths::private_dir(folder)?;
+    }
+    let temporary = path.with_extension("new");
+    let _ = std::fs::remove_file(&temporary);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(cannot)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .map_err(cannot)?;
+    std::fs::rename(&temporary, path).map_err(cannot)
+}
+
+/// Loopback addresses by service, for resolving names.
+pub(crate) fn named_addresses(
+    stack: &Stack,
+    kept: &BTreeMap<String, std::net::Ipv4Addr>,
+) -> BTreeMap<ServiceName, std::net::Ipv4Addr> {
+    stack
+        .services
+        .keys()
+        .filter_map(|name| {
+            kept.get(name.as_str())
+                .map(|address| (name.clone(), *address))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_optional_service_is_about_the_program_that_its_shell_runs() {
+        let argv: Vec<String> = ["sh", "-c", "printf x | exec redis-server - --port $PORT"]
+            .iter()
+            .map(|s| (*s).to_owned())
+            .collect();
+        assert_eq!(shell_programs(&argv), ["redis-server"]);
+    }
+
+    #[test]
+    fn a_secret_is_written_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets/password");
+        write_private(&path, b"x").unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        assert_eq!(random_secret().unwrap().len(), 64);
+    }
+}

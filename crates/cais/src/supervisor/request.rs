@@ -1,0 +1,260 @@
+//! What each request of the command line means to the loop.
+
+use super::{Replies, Supervisor, clock, journal_failure};
+use crate::control::{
+    Apply, Endpoints, PROTOCOL_VERSION, Reply, Request, Snapshot, TaskEndpoint, Wait,
+};
+use crate::exit::{Exit, Failure};
+use cais_engine::event::Event;
+use cais_gateway::table::Serves;
+use cais_model::name::ServiceName;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long the gateway may finish what it has at `down`, when every task is already gone.
+const GATEWAY_GRACE: Duration = Duration::from_secs(1);
+
+impl Supervisor {
+    pub(super) async fn request(&mut self, request: Request, replies: Replies) {
+        match request {
+            Request::Hello => replies.send(Reply::Hello {
+                protocol: PROTOCOL_VERSION,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                directory: self.boot.directory.clone(),
+                project: self.boot.project.clone(),
+            }),
+            Request::Status => replies.send(Reply::Status(Box::new(self.snapshot()))),
+            Request::Follow => self.followers.push(replies),
+            Request::Apply(apply) => self.take_apply(*apply, replies).await,
+            Request::Down { now } => self.down(now, replies).await,
+            Request::Stop { services } => {
+                let wait = Wait {
+                    until: crate::control::Until::Accepted,
+                    timeout_ms: None,
+                };
+                self.command(services, wait, &replies, |services| Event::Stop {
+                    services,
+                })
+                .await;
+            }
+            Request::Start { services, wait } => {
+                self.command(services, wait, &replies, |services| Event::Start {
+                    services,
+                })
+                .await;
+            }
+            Request::Restart { services, wait } => {
+                self.command(services, wait, &replies, |services| Event::Restart {
+                    services,
+                })
+                .await;
+            }
+            Request::Scale { services, wait } => self.scale(services, wait, replies).await,
+        }
+    }
+
+    async fn take_apply(&mut self, apply: Apply, replies: Replies) {
+        // Listen from the first notice on; the verdict comes when all of it is under way.
+        self.followers.push(replies.clone());
+        let result = self.apply(&apply, &replies).await;
+        self.followers.pop();
+        match result {
+            Err(failure) => {
+                replies.fail(&failure);
+                if self.is_empty() {
+                    self.leave().await;
+                }
+            }
+            Ok(()) => {
+                let awaited = cais_engine::view::views(&self.state)
+                    .into_iter()
+                    .map(|view| view.service)
+                    .filter(|name| apply.services.is_empty() || apply.services.contains(name))
+                    .collect();
+                self.wait(awaited, apply.wait, replies);
+            }
+        }
+    }
+
+    /// A command over some services, or all of them: the names are checked before anything happens.
+    async fn command(
+        &mut self,
+        services: BTreeSet<ServiceName>,
+        wait: Wait,
+        replies: &Replies,
+        event: impl FnOnce(BTreeSet<ServiceName>) -> Event,
+    ) {
+        let known: BTreeSet<ServiceName> = cais_engine::view::views(&self.state)
+            .into_iter()
+            .map(|view| view.service)
+            .collect();
+        if let Some(failure) = unknown_service(&services, &known, &self.skipped) {
+            return replies.fail(&failure);
+        }
+        let awaited = if services.is_empty() {
+            known
+        } else {
+            services.clone()
+        };
+        match self.try_feed(event(services)).await {
+            Ok(()) => self.wait(awaited, wait, replies.clone()),
+            Err(error) => replies.fail(&journal_failure(error)),
+        }
+    }
+
+    async fn scale(&mut self, services: BTreeMap<ServiceName, u32>, wait: Wait, replies: Replies) {
+        let known: BTreeSet<ServiceName> = cais_engine::view::views(&self.state)
+            .into_iter()
+            .map(|view| view.service)
+            .collect();
+        let names: BTreeSet<ServiceName> = services.keys().cloned().collect();
+        if let Some(failure) = unknown_service(&names, &known, &self.skipped) {
+            return replies.fail(&failure);
+        }
+        for (service, desired) in services {
+            if let Err(error) = self.try_feed(Event::Scale { service, desired }).await {
+                return replies.fail(&journal_failure(error));
+            }
+        }
+        self.wait(names, wait, replies);
+    }
+
+    async fn down(&mut self, now: bool, replies: Replies) {
+        self.downs.push(replies);
+        if self.is_empty() {
+            return self.finish().await;
+        }
+        // A journal that cannot be written must not keep anybody from stopping: the step is kept in
+        // memory and tried again.
+        self.feed(Event::Down).await;
+        if now {
+            for live in self.tasks.values() {
+                live.handle.kill().await;
+            }
+        }
+    }
+
+    /// Everything is over: the gateway goes, sockets go, whoever waits is answered.
+    pub(super) async fn finish(&mut self) {
+        let gateway = self.gateway.pid();
+        self.gateway.shut_down(GATEWAY_GRACE).await;
+        if let Some(pid) = gateway {
+            wait_for_exit(pid, GATEWAY_GRACE + Duration::from_secs(2)).await;
+        }
+        if let Err(error) = self.journal.trim() {
+            tracing::warn!(%error, "old notices stay in the journal");
+        }
+        let _ = std::fs::remove_dir_all(&self.paths.runtime);
+        for replies in self.downs.drain(..) {
+            replies.send(Reply::Done {
+                services: Vec::new(),
+            });
+        }
+        self.finished = true;
+        // The answers are written by other tasks of this runtime: let them.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    /// Nobody asked for anything, or what was asked for could not be begun.
+    pub(super) async fn leave(&mut self) {
+        tracing::info!("nothing to supervise; leaving");
+        self.finish().await;
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let services = cais_engine::view::views(&self.state);
+        let mut endpoints: BTreeMap<ServiceName, Endpoints> = BTreeMap::new();
+        for (address, serves) in &self.listeners {
+            match serves {
+                Serves::Http { routes } => {
+                    for route in routes {
+                        let host = route.host.clone().map_or_else(
+                            || address.to_string(),
+                            |host| format!("{host}:{}", address.port()),
+                        );
+                        let url = format!("http://{host}{}", route.path);
+                        endpoints
+                            .entry(route.service.clone())
+                            .or_default()
+                            .published
+                            .push(url);
+                    }
+                }
+                Serves::Tcp { service, .. } => {
+                    let own = self
+                        .around
+                        .addresses
+                        .get(service)
+                        .is_some_and(|own| address.ip() == *own);
+                    let endpoint = endpoints.entry(service.clone()).or_default();
+                    let list = if own {
+                        &mut endpoint.internal
+                    } else {
+                        &mut endpoint.published
+                    };
+                    list.push(address.to_string());
+                }
+            }
+        }
+        for view in &services {
+            let endpoint = endpoints.entry(view.service.clone()).or_default();
+            for task in &view.tasks {
+                let pid = self.tasks.get(&task.task).map(|live| live.handle.pid());
+                let ports = self.ports.get(&task.task.0).cloned().unwrap_or_default();
+                endpoint
+                    .tasks
+                    .insert(task.task.0, TaskEndpoint { pid, ports });
+            }
+        }
+        Snapshot {
+            project: self.boot.project.clone(),
+            directory: self.boot.directory.clone(),
+            supervisor: Some(std::process::id()),
+            gateway: self.gateway.pid(),
+            now_ms: self.now().0,
+            at_ms: clock::epoch_ms(),
+            fault: self.journal_fault.clone(),
+            services,
+            endpoints,
+            skipped: self.skipped.clone(),
+        }
+    }
+}
+
+fn unknown_service(
+    asked: &BTreeSet<ServiceName>,
+    known: &BTreeSet<ServiceName>,
+    skipped: &BTreeMap<ServiceName, String>,
+) -> Option<Failure> {
+    let name = asked.iter().find(|name| !known.contains(*name))?;
+    if let Some(text) = skipped.get(name) {
+        return Some(Failure::new(Exit::Error, text.clone()));
+    }
+    let list = known
+        .iter()
+        .map(ServiceName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    Some(
+        Failure::new(Exit::Usage, format!("no service `{name}` is running")).help(format!(
+            "running are: {}",
+            if list.is_empty() { "none" } else { &list }
+        )),
+    )
+}
+
+/// Waits until a process that is not ours to reap is gone.
+async fn wait_for_exit(pid: u32, limit: Duration) {
+    let deadline = tokio::time::Instant::now() + limit;
+    let stat = format!("/proc/{pid}/stat");
+    while tokio::time::Instant::now() < deadline {
+        // A zombie has finished, whoever reaps it.
+        match std::fs::read_to_string(&stat) {
+            Ok(text) if !text.contains(") Z ") => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+            _ => return,
+        }
+    }
+}

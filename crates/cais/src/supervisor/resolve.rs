@@ -1,0 +1,308 @@
+//! How a service runs as a process: its command line, its environment and the addresses in it. Pure:
+//! what is on the disk comes in as arguments.
+//!
+//! Compose files speak of other services by name, as their containers do. A process has no such
+//! names, so in environment values an exact service name is replaced by that service's loopback
+//! address: as the whole value, as the host of a URL, or as a host in a `host:port` list. Nothing
+//! else is touched, and `cais config --runtime process` lists every replacement.
+
+use cais_model::name::ServiceName;
+use cais_model::stack::{FileMount, Protocol, Service, Stack};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+/// The container port that `PORT` stands for where a service is reached but names no port.
+const DEFAULT_PORT: u16 = 8080;
+
+/// One value that the process runtime reads differently from a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Replacement {
+    /// Service whose environment it is.
+    pub(crate) service: ServiceName,
+    /// Variable.
+    pub(crate) variable: String,
+    /// As the file has it.
+    pub(crate) original: String,
+    /// As the process sees it; `None`: left unset, because the service that it names is skipped.
+    pub(crate) replacement: Option<String>,
+}
+
+/// What a service's environment is resolved against.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    /// Loopback address of every service of the stack.
+    pub(crate) addresses: BTreeMap<ServiceName, Ipv4Addr>,
+    /// Services that are not run: their program is not installed.
+    pub(crate) skipped: BTreeSet<ServiceName>,
+    /// Container path of a mounted secret or config, and where it is on this machine, per service.
+    pub(crate) mounts: BTreeMap<ServiceName, BTreeMap<String, PathBuf>>,
+}
+
+/// The service's environment values with names and mounted paths replaced, and what was replaced.
+pub(crate) fn environment(
+    service: &Service,
+    around: &Surroundings,
+) -> (BTreeMap<String, String>, Vec<Replacement>) {
+    let empty = BTreeMap::new();
+    let mounts = around.mounts.get(&service.name).unwrap_or(&empty);
+    let mut resolved = BTreeMap::new();
+    let mut replacements = Vec::new();
+    for (variable, original) in &service.environment {
+        let replacement = match mounts.get(original) {
+            Some(path) => Some(Some(path.display().to_string())),
+            None => addressed(original, around),
+        };
+        match replacement {
+            None => {
+                resolved.insert(variable.clone(), original.clone());
+            }
+            Some(replacement) => {
+                if let Some(value) = &replacement {
+                    resolved.insert(variable.clone(), value.clone());
+                }
+                replacements.push(Replacement {
+                    service: service.name.clone(),
+                    variable: variable.clone(),
+                    original: original.clone(),
+                    replacement,
+                });
+            }
+        }
+    }
+    (resolved, replacements)
+}
+
+/// `None`: no service is named. `Some(None)`: a skipped one is.
+fn addressed(value: &str, around: &Surroundings) -> Option<Option<String>> {
+    let spans = host_spans(value);
+    let mut result = String::new();
+    let mut from = 0;
+    let mut replaced = false;
+    for (start, end) in spans {
+        let Some((name, address)) = around.addresses.get_key_value(&value[start..end]) else {
+            continue;
+        };
+        if around.skipped.contains(name) {
+            return Some(None);
+        }
+        result.push_str(&value[from..start]);
+        result.push_str(&address.to_string());
+        from = end;
+        replaced = true;
+    }
+    replaced.then(|| {
+        result.push_str(&value[from..]);
+        Some(result)
+    })
+}
+
+/// Byte ranges of `value` that are a host: the whole value, a URL's host, or the hosts of a
+/// comma-separated list of `host:port`.
+fn host_spans(value: &str) -> Vec<(usize, usize)> {
+    if let Some(scheme) = value.find("://") {
+        let authority = scheme + 3;
+        let end = value[authority..]
+            .find(['/', '?', '#'])
+            .map_or(value.len(), |i| authority + i);
+        // Everything up to the last `@` is user and password; several hosts (MongoDB, Kafka) are
+        // separated by commas.
+        let hosts = value[authority..end]
+            .rfind('@')
+            .map_or(authority, |i| authority + i + 1);
+        return list_spans(value, hosts, end);
+    }
+    list_spans(value, 0, value.len())
+}
+
+fn list_spans(value: &str, start: usize, end: usize) -> Vec<(usize, usize)> {
+    let alone = !value[start..end].contains(',') && start == 0;
+    let mut spans = Vec::new();
+    let mut at = start;
+    for item in value[start..end].split(',') {
+        let trimmed = item.len() - item.trim_start().len();
+        let host_start = at + trimmed;
+        match item.trim().split_once(':') {
+            Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+                spans.push((host_start, host_start + host.len()));
+            }
+            // A bare name counts as the whole value or inside a URL; in a list of words it may be
+            // anything.
+            None if alone || start > 0 => spans.push((host_start, host_start + item.trim().len())),
+            _ => {}
+        }
+        at += item.len() + 1;
+    }
+    spans
+}
+
+/// The command line of a service without a container; `None` when the file has none.
+pub(crate) fn command_line(service: &Service) -> Option<Vec<String>> {
+    if let Some(words) = service
+        .process
+        .as_ref()
+        .and_then(|process| process.command.clone())
+    {
+        return Some(words).filter(|words| !words.is_empty());
+    }
+    let words: Vec<String> = service
+        .entrypoint
+        .iter()
+        .flatten()
+        .chain(service.command.iter().flatten())
+        .cloned()
+        .collect();
+    Some(words).filter(|words| !words.is_empty())
+}
+
+/// The container ports that other services, routes and published ports reach this service by. The
+/// first is the one that `PORT` stands for.
+pub(crate) fn container_ports(service: &Service) -> Vec<u16> {
+    let mut ports = Vec::new();
+    let mut add = |port: u16| {
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    };
+    // A file that sets PORT tells its program, and us, where it listens in a container.
+    if let Some(port) = service
+        .environment
+        .get("PORT")
+        .and_then(|value| value.parse().ok())
+    {
+        add(port);
+    }
+    service
+        .ports
+        .iter()
+        .filter(|p| p.protocol == Protocol::Tcp)
+        .for_each(|p| add(p.target));
+    service.expose.iter().copied().for_each(&mut add);
+    if ports.is_empty() && (service.route.is_some() || service.health.is_some()) {
+        ports.push(DEFAULT_PORT);
+    }
+    ports
+}
+
+/// Where each mounted secret and config of each service is on this machine. `stand_ins` is the
+/// folder for those that have no file of their own.
+pub(crate) fn mounts(
+    stack: &Stack,
+    stand_ins: &Path,
+) -> BTreeMap<ServiceName, BTreeMap<String, PathBuf>> {
+    use cais_model::stack::FileOrigin;
+    let place = |kind: &str,
+                 sources: &BTreeMap<String, cais_model::stack::FileSource>,
+                 mount: &FileMount| {
+        sources
+            .get(&mount.source)
+            .and_then(|source| match &source.origin {
+                FileOrigin::File(path) => Some(stack.directory.join(path)),
+                FileOrigin::Environment(_) | FileOrigin::Content(_) => {
+                    Some(stand_ins.join(format!("{kind}-{}", mount.source)))
+                }
+                FileOrigin::External => None,
+            })
+    };
+    stack
+        .services
+        .values()
+        .map(|service| {
+            let secrets = service
+                .secrets
+                .iter()
+                .map(|m| (m, place("secret", &stack.secrets, m)));
+            let configs = service
+                .configs
+                .iter()
+                .map(|m| (m, place("config", &stack.configs, m)));
+            let mounted = secrets
+                .chain(configs)
+                .filter_map(|(mount, path)| path.map(|path| (mount.target.clone(), path)))
+                .collect();
+            (service.name.clone(), mounted)
+        })
+        .collect()
+}
+
+/// `PORT`, and `PORT_<container port>` for each port, as the task sees them.
+pub(crate) fn port_variables(
+    service: &Service,
+    ports: &BTreeMap<u16, u16>,
+) -> BTreeMap<String, String> {
+    let mut variables: BTreeMap<String, String> = ports
+        .iter()
+        .map(|(container, own)| (format!("PORT_{container}"), own.to_string()))
+        .collect();
+    if let Some(own) = container_ports(service)
+        .first()
+        .and_then(|first| ports.get(first))
+    {
+        variables.insert("PORT".to_owned(), own.to_string());
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(value: &str, want: Option<Option<&str>>) {
+        let name = |text: &str| ServiceName::parse(text).unwrap();
+        let around = Surroundings {
+            addresses: BTreeMap::from([
+                (name("redis"), Ipv4Addr::new(127, 80, 0, 1)),
+                (name("db"), Ipv4Addr::new(127, 80, 0, 2)),
+                (name("gone"), Ipv4Addr::new(127, 80, 0, 3)),
+            ]),
+            skipped: BTreeSet::from([name("gone")]),
+            mounts: BTreeMap::new(),
+        };
+        assert_eq!(
+            addressed(value, &around),
+            want.map(|v| v.map(str::to_owned)),
+            "{value}"
+        );
+    }
+
+    #[test]
+    fn an_exact_service_name_is_replaced() {
+        check("redis", Some(Some("127.80.0.1")));
+        check("redis:6379", Some(Some("127.80.0.1:6379")));
+        check(
+            "redis://redis:6379/0",
+            Some(Some("redis://127.80.0.1:6379/0")),
+        );
+        check(
+            "postgres://me:redis@db/redis?x=db",
+            Some(Some("postgres://me:redis@127.80.0.2/redis?x=db")),
+        );
+        check(
+            "mongodb://db:27017,redis:1/",
+            Some(Some("mongodb://127.80.0.2:27017,127.80.0.1:1/")),
+        );
+        check(
+            "db:9092, redis:9092",
+            Some(Some("127.80.0.2:9092, 127.80.0.1:9092")),
+        );
+    }
+
+    #[test]
+    fn anything_else_is_left_alone() {
+        check("redis-cache", None);
+        check("the redis server", None);
+        check("redis,db", None);
+        check("http://redis.example.com/redis", None);
+        check("/var/lib/redis", None);
+        check("redis:", None);
+        check("redis:latest", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_value_that_names_a_skipped_service_is_unset() {
+        check("redis://gone:6379", Some(None));
+        check("gone", Some(None));
+    }
+}
