@@ -34,6 +34,8 @@ const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
 /// After a last answer, what the client still sends is read and thrown away for so long: closing at once
 /// would reset the connection and take the answer away from the client (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
+/// A connection that was accepted just before the end has a request on its way: it is waited for, once.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Serves a connection to its end.
@@ -73,14 +75,19 @@ async fn sniff(stream: &mut TcpStream, wire: &Wire) -> Option<(Vec<u8>, bool)> {
     let mut first = [0; HTTP2_PREFACE.len()];
     let mut len = 0;
     let mut timer = pin!(sleep(KEEP_ALIVE_TIMEOUT));
+    let mut told = false;
     while len < first.len() && first[..len] == HTTP2_PREFACE[..len] {
         let mut read = pin!(stream.read(&mut first[len..]));
         let read = poll_fn(|cx| {
             wire.driven_by(cx.waker());
-            if wire.stopping() || timer.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Ok(0));
+            if wire.stopping() && !told {
+                told = true;
+                timer.as_mut().reset(Instant::now() + FIRST_REQUEST_GRACE);
             }
-            read.as_mut().poll(cx)
+            if let Poll::Ready(read) = read.as_mut().poll(cx) {
+                return Poll::Ready(read);
+            }
+            timer.as_mut().poll(cx).map(|()| Ok(0))
         })
         .await;
         match read {
@@ -125,7 +132,8 @@ async fn serve_http1(stream: TcpStream, client: Rc<Client>) {
     let mut told = false;
     let end = poll_fn(|cx| {
         wire.driven_by(cx.waker());
-        if wire.stopping() && !told {
+        // Only while it serves a request: otherwise hyper would close on the spot, on a head that is arriving too.
+        if wire.stopping() && !told && wire.busy() {
             told = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
@@ -294,5 +302,185 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
         tokio::task::spawn_local(async move {
             future.await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Core;
+    use crate::route::Routing;
+    use crate::table::{HttpRoute, Pool, RouteTable, Serves, Target, Timeouts};
+    use crate::target::Targets;
+    use cais_model::name::ServiceName;
+    use std::sync::Arc;
+    use tokio::net::TcpListener;
+    use tokio::task::{LocalSet, spawn_local};
+
+    /// A core without threads, on paused time, and a client connected to it.
+    async fn connected(task: Option<SocketAddr>) -> (TcpStream, Rc<Wire>, Rc<Core>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let core = Core::new(Instant::now());
+        let web = ServiceName::parse("web").unwrap();
+        let route = HttpRoute {
+            host: None,
+            path: "/".into(),
+            service: web.clone(),
+            port: 80,
+        };
+        let targets = task.map(|task| Target {
+            task: 1,
+            revision: 1,
+            addresses: [(80, task)].into(),
+            draining: false,
+            weight: 100,
+        });
+        let pool = Pool {
+            targets: targets.into_iter().collect(),
+            timeouts: Timeouts::default(),
+        };
+        let table = RouteTable {
+            version: 1,
+            listeners: [(
+                address,
+                Serves::Http {
+                    routes: vec![route],
+                },
+            )]
+            .into(),
+            pools: [(web, pool)].into(),
+        };
+        core.swap(Arc::new(Routing::compile(
+            &table,
+            &mut Targets::default(),
+            0,
+        )));
+        let client = TcpStream::connect(address).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let wire = Wire::new();
+        spawn_local(serve(
+            Rc::clone(&core),
+            stream,
+            address,
+            peer,
+            Rc::clone(&wire),
+        ));
+        (client, wire, core)
+    }
+
+    /// Sends this and nothing more; what comes until the connection ends, and after how many seconds it did.
+    async fn check(sent: &str, answer: &str, seconds: u64) {
+        let began = Instant::now();
+        let (mut client, _wire, _core) = connected(None).await;
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        let heads: Vec<_> = heard
+            .lines()
+            .filter(|line| line.starts_with("HTTP/"))
+            .collect();
+        assert_eq!(heads.join(", "), answer, "{sent:?}");
+        assert_eq!(began.elapsed().as_secs(), seconds, "{sent:?}");
+    }
+
+    const SLOW: &str = "HTTP/1.1 408 Request Timeout";
+    const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable";
+
+    #[tokio::test(start_paused = true)]
+    async fn heads_and_idle_connections_have_deadlines() {
+        let whole = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        LocalSet::new()
+            .run_until(async {
+                check("", "", 75).await;
+                check("G", SLOW, 10).await;
+                check("GET / HTTP/1.1\r\nhost: a\r\n", SLOW, 10).await;
+                // The beginning of HTTP/2 and no more.
+                check("PRI * HTTP/2.0\r\n", "", 10).await;
+                check(whole, UNAVAILABLE, 75).await;
+                check(
+                    &format!("{whole}GET"),
+                    &format!("{UNAVAILABLE}, {SLOW}"),
+                    10,
+                )
+                .await;
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_is_given_up_after_the_idle_time() {
+        LocalSet::new()
+            .run_until(async {
+                let task = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let (mut client, _wire, _core) = connected(Some(task.local_addr().unwrap())).await;
+                let began = Instant::now();
+                client
+                    .write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhalf")
+                    .await
+                    .unwrap();
+                let (mut peer, _) = task.accept().await.unwrap();
+                let mut heard = String::new();
+                client.read_to_string(&mut heard).await.unwrap();
+                assert!(heard.starts_with(SLOW), "{heard}");
+                assert_eq!(
+                    began.elapsed().as_secs(),
+                    Timeouts::default().idle.as_secs()
+                );
+                let mut sent = String::new();
+                let _ = peer.read_to_string(&mut sent).await;
+                assert!(sent.ends_with("half"), "{sent}");
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_stops_is_given_up_after_the_idle_time() {
+        LocalSet::new()
+            .run_until(async {
+                let task = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let (mut client, _wire, core) = connected(Some(task.local_addr().unwrap())).await;
+                client
+                    .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                    .await
+                    .unwrap();
+                let (mut peer, _) = task.accept().await.unwrap();
+                peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+                    .await
+                    .unwrap();
+                let mut heard = String::new();
+                let _ = client.read_to_string(&mut heard).await;
+                assert!(heard.ends_with("half"), "{heard}");
+                let (records, _) = core.records.take();
+                assert_eq!(
+                    records[0].detail.as_deref(),
+                    Some("the task sent nothing of its answer for too long")
+                );
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_a_fresh_connection_may_still_send_its_request() {
+        LocalSet::new()
+            .run_until(async {
+                let (mut client, wire, _core) = connected(None).await;
+                tokio::task::yield_now().await;
+                wire.stop();
+                client
+                    .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                    .await
+                    .unwrap();
+                let mut heard = String::new();
+                client.read_to_string(&mut heard).await.unwrap();
+                assert!(heard.starts_with(UNAVAILABLE), "{heard}");
+
+                let began = Instant::now();
+                let (mut client, wire, _core) = connected(None).await;
+                wire.stop();
+                assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+                assert_eq!(began.elapsed(), FIRST_REQUEST_GRACE);
+            })
+            .await;
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    fn new(clock: Instant) -> Rc<Self> {
+    pub(crate) fn new(clock: Instant) -> Rc<Self> {
         Rc::new(Self {
             table: RefCell::default(),
             pools: Pools::default(),
@@ -81,7 +81,7 @@ impl Core {
     /// counted before the acknowledgement is sent, and the channel orders its count before the control
     /// thread's reading. A pick after it sees the new table. So when all cores have acknowledged, a target
     /// that the table does not offer can only lose requests, and its zero is final.
-    fn swap(&self, table: Arc<Routing>) {
+    pub(crate) fn swap(&self, table: Arc<Routing>) {
         self.pools.keep_only(&table.serving);
         *self.table.borrow_mut() = table;
     }
@@ -160,21 +160,27 @@ pub(crate) async fn run(
     let core = Core::new(clock);
     let sender = tokio::task::spawn_local(send_records(Rc::clone(&core.records), batches.clone()));
     let sweeper = tokio::task::spawn_local(sweep(Rc::clone(&core)));
-    let mut listeners: HashMap<SocketAddr, Vec<JoinHandle<()>>> = HashMap::new();
+    let mut listeners = Listeners::new();
+    // Until the first table connections wait in their queues: a successor has its sockets a moment before it.
+    let mut waiting = Some(Vec::new());
     let mut grace = Duration::ZERO;
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Listen(address, socket) => match listen(&core, address, socket) {
-                Ok(task) => listeners.entry(address).or_default().push(task),
-                Err(error) => {
-                    tracing::error!(%address, %error, "a handed socket cannot be listened on")
-                }
+            Command::Listen(address, socket) => match &mut waiting {
+                Some(waiting) => waiting.push((address, socket)),
+                None => listen(&core, &mut listeners, address, socket),
             },
             Command::Unlisten(address) => {
-                close(listeners.remove(&address).into_iter().flatten()).await
+                waiting
+                    .iter_mut()
+                    .for_each(|waiting| waiting.retain(|(waits, _)| *waits != address));
+                close(listeners.remove(&address).into_iter().flatten()).await;
             }
             Command::Swap(table, done) => {
                 core.swap(table);
+                for (address, socket) in waiting.take().into_iter().flatten() {
+                    listen(&core, &mut listeners, address, socket);
+                }
                 // The control thread does not listen for it when it is about to end.
                 let _ = done.send(());
             }
@@ -211,19 +217,20 @@ async fn close(listeners: impl Iterator<Item = JoinHandle<()>>) {
     }
 }
 
-fn listen(
-    core: &Rc<Core>,
-    address: SocketAddr,
-    socket: OwnedFd,
-) -> std::io::Result<JoinHandle<()>> {
+type Listeners = HashMap<SocketAddr, Vec<JoinHandle<()>>>;
+
+fn listen(core: &Rc<Core>, listeners: &mut Listeners, address: SocketAddr, socket: OwnedFd) {
     let socket = std::net::TcpListener::from(socket);
-    socket.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(socket)?;
-    Ok(tokio::task::spawn_local(accept(
-        Rc::clone(core),
-        address,
-        listener,
-    )))
+    match socket
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(socket))
+    {
+        Ok(listener) => {
+            let accepting = tokio::task::spawn_local(accept(Rc::clone(core), address, listener));
+            listeners.entry(address).or_default().push(accepting);
+        }
+        Err(error) => tracing::error!(%address, %error, "a handed socket cannot be listened on"),
+    }
 }
 
 async fn accept(core: Rc<Core>, address: SocketAddr, listener: TcpListener) {

@@ -1,6 +1,12 @@
 //! Decides where each HTTP/1 request begins and ends in a stream of bytes, and refuses what two readers
 //! could frame differently (RFC 9112, sections 2.2, 3, 5.1, 6.1, 6.3 and 7.1); it stores no message and leaves meaning to hyper.
 
+mod head;
+mod refusal;
+
+use head::{BodyLength, Head};
+pub use refusal::Refusal;
+
 /// Bytes of one head (request line and fields) that are accepted; the same bound holds for trailers.
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Bytes of a request target that are accepted.
@@ -9,100 +15,8 @@ pub const MAX_TARGET_BYTES: usize = 8 * 1024;
 pub const MAX_FIELDS: u16 = 100;
 const MAX_METHOD_BYTES: u32 = 32;
 const MAX_CHUNK_EXTENSION_BYTES: u32 = 256;
-const LONGEST_NAME: usize = "transfer-encoding".len();
-
-/// Why a request was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// A line ends with a bare LF, or a CR is not followed by LF (RFC 9112 section 2.2).
-    LineEnding,
-    /// The method is not a token.
-    Method,
-    /// The request target has a character that no URI has, or is empty.
-    Target,
-    /// The request target is longer than [`MAX_TARGET_BYTES`].
-    TargetTooLong,
-    /// What stands in the version's place is no HTTP version.
-    Version,
-    /// An HTTP version other than 1.0 and 1.1.
-    VersionUnsupported,
-    /// A field name is empty or not a token.
-    FieldName,
-    /// White space before the colon (RFC 9112 section 5.1).
-    SpaceBeforeColon,
-    /// A field line that begins with white space (RFC 9112 section 5.2).
-    ObsFold,
-    /// A control character in a field value.
-    FieldValue,
-    /// More than [`MAX_FIELDS`] field lines.
-    TooManyFields,
-    /// More than [`MAX_HEAD_BYTES`].
-    HeadTooLong,
-    /// HTTP/1.1 without Host (RFC 9112 section 3.2).
-    HostMissing,
-    /// More than one Host.
-    HostRepeated,
-    /// Host has a character that no host has.
-    HostInvalid,
-    /// Content-Length is not one decimal number.
-    ContentLength,
-    /// More than one Content-Length.
-    ContentLengthRepeated,
-    /// Both Content-Length and Transfer-Encoding (RFC 9112 section 6.1).
-    LengthAndCoding,
-    /// Transfer-Encoding in HTTP/1.0, or more than one.
-    TransferEncoding,
-    /// A transfer coding other than `chunked`.
-    CodingUnsupported,
-    /// A chunk size that is no hexadecimal number, or too large.
-    ChunkSize,
-    /// A chunk extension with a forbidden character, or too long.
-    ChunkExtension,
-    /// A chunk's data is not followed by CRLF.
-    ChunkEnd,
-}
-
-impl Refusal {
-    /// The status to answer with.
-    pub fn status(self) -> u16 {
-        match self {
-            Self::TargetTooLong => 414,
-            Self::TooManyFields | Self::HeadTooLong => 431,
-            Self::CodingUnsupported => 501,
-            Self::VersionUnsupported => 505,
-            _ => 400,
-        }
-    }
-
-    /// What is wrong, as a lowercase fragment.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::LineEnding => "a line does not end with CRLF",
-            Self::Method => "the method is not a token",
-            Self::Target => "the request target is not valid",
-            Self::TargetTooLong => "the request target is longer than 8 KiB",
-            Self::Version => "the HTTP version is not valid",
-            Self::VersionUnsupported => "only HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here",
-            Self::FieldName => "a field name is not a token",
-            Self::SpaceBeforeColon => "white space stands before a field's colon",
-            Self::ObsFold => "a field line begins with white space",
-            Self::FieldValue => "a field value has a control character",
-            Self::TooManyFields => "the head has more than 100 fields",
-            Self::HeadTooLong => "the head is longer than 64 KiB",
-            Self::HostMissing => "the Host field is missing",
-            Self::HostRepeated => "the Host field is repeated",
-            Self::HostInvalid => "the Host field is not valid",
-            Self::ContentLength => "Content-Length is not one decimal number",
-            Self::ContentLengthRepeated => "Content-Length is repeated",
-            Self::LengthAndCoding => "Content-Length and Transfer-Encoding stand together",
-            Self::TransferEncoding => "Transfer-Encoding is not valid here",
-            Self::CodingUnsupported => "the only transfer coding spoken here is chunked",
-            Self::ChunkSize => "a chunk size is not valid",
-            Self::ChunkExtension => "a chunk extension is not valid",
-            Self::ChunkEnd => "a chunk does not end with CRLF",
-        }
-    }
-}
+/// Sixteen fill 64 bits; more, even of zeros, are nobody's number.
+const MAX_CHUNK_SIZE_DIGITS: u8 = 16;
 
 /// Why [`Framing::feed`] stopped before the last byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +54,8 @@ enum State {
     EndLf,
     Length(u64),
     ChunkStart,
-    Chunk(u64),
+    /// Its size so far, and of how many digits.
+    Chunk(u64, u8),
     /// White space that only an extension may follow.
     ChunkSpace(u64),
     ChunkExtension(u64, u32),
@@ -153,51 +68,16 @@ enum State {
     Refused(Refusal),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Field {
-    #[default]
-    Other,
-    Host,
-    ContentLength,
-    TransferEncoding,
-    Connection,
-    Upgrade,
-}
-
-/// What the fields of the head being read have said so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Head {
-    bytes: usize,
-    fields: u16,
-    minor: u8,
-    hosts: u8,
-    lengths: u8,
-    length: u64,
-    codings: u8,
-    coding_is_chunked: bool,
-    connection_upgrade: bool,
-    upgrade: bool,
-}
-
 /// A request stream's framing; one per connection.
 #[derive(Debug, Clone)]
 pub struct Framing {
     state: State,
     heads: u64,
     blank_seen: bool,
-    in_trailers: bool,
-    body_hold: bool,
+    /// The message being read asked to leave HTTP.
+    hold_after: bool,
     refused_in_body: bool,
     head: Head,
-    field: Field,
-    name: [u8; LONGEST_NAME],
-    name_len: usize,
-    /// The token being read, in lower case: of Connection, or all of Transfer-Encoding.
-    word: [u8; 8],
-    word_len: usize,
-    /// The number of Content-Length has ended; only white space may follow.
-    number_ended: bool,
-    number_begun: bool,
 }
 
 impl Default for Framing {
@@ -213,17 +93,9 @@ impl Framing {
             state: State::Start,
             heads: 0,
             blank_seen: false,
-            in_trailers: false,
-            body_hold: false,
+            hold_after: false,
             refused_in_body: false,
             head: Head::default(),
-            field: Field::Other,
-            name: [0; LONGEST_NAME],
-            name_len: 0,
-            word: [0; 8],
-            word_len: 0,
-            number_ended: false,
-            number_begun: false,
         }
     }
 
@@ -234,7 +106,7 @@ impl Framing {
 
     /// Within a head: its first byte has passed, its last has not.
     pub fn in_head(&self) -> bool {
-        !self.in_trailers
+        !self.head.trailers
             && matches!(
                 self.state,
                 State::StartLf
@@ -253,12 +125,12 @@ impl Framing {
 
     /// Within a body or its trailers.
     pub fn in_body(&self) -> bool {
-        self.in_trailers
+        self.head.trailers
             || matches!(
                 self.state,
                 State::Length(_)
                     | State::ChunkStart
-                    | State::Chunk(_)
+                    | State::Chunk(..)
                     | State::ChunkSpace(_)
                     | State::ChunkExtension(..)
                     | State::ChunkLf(_)
@@ -358,7 +230,7 @@ impl Framing {
             | State::Target(_)
             | State::Version(_)
             | State::RequestLf => {
-                self.count()?;
+                self.head.count()?;
                 self.request_line(byte)
             }
             State::FieldStart
@@ -367,19 +239,10 @@ impl Framing {
             | State::Value
             | State::ValueLf
             | State::EndLf => {
-                self.count()?;
+                self.head.count()?;
                 self.field_line(byte)
             }
             _ => self.chunk(byte),
-        }
-    }
-
-    fn count(&mut self) -> Result<(), Refusal> {
-        self.head.bytes += 1;
-        if self.head.bytes > MAX_HEAD_BYTES {
-            Err(Refusal::HeadTooLong)
-        } else {
-            Ok(())
         }
     }
 
@@ -437,209 +300,70 @@ impl Framing {
             (State::FieldStart | State::Name, b'\n') => return Err(Refusal::LineEnding),
             (State::FieldStart, b' ' | b'\t') => return Err(Refusal::ObsFold),
             (State::FieldStart, _) if is_token(byte) => {
-                self.head.fields += 1;
-                if self.head.fields > MAX_FIELDS {
-                    return Err(Refusal::TooManyFields);
-                }
-                self.name_len = 0;
-                self.push_name(byte);
+                self.head.begin_field(byte)?;
                 self.state = State::Name;
             }
             (State::Name, b':') => {
-                self.begin_value()?;
+                self.head.begin_value()?;
                 self.state = State::Lead;
             }
             (State::Name, b' ' | b'\t') => return Err(Refusal::SpaceBeforeColon),
-            (State::Name, _) if is_token(byte) => self.push_name(byte),
+            (State::Name, _) if is_token(byte) => self.head.name(byte),
             (State::FieldStart | State::Name, _) => return Err(Refusal::FieldName),
             (State::Lead, b' ' | b'\t') => {}
             (State::Lead | State::Value, b'\r') => {
-                self.end_value()?;
+                self.head.end_value()?;
                 self.state = State::ValueLf;
             }
             (State::Lead | State::Value, b'\n') => return Err(Refusal::LineEnding),
             (State::Lead | State::Value, b'\t' | 0x20..=0x7e | 0x80..) => {
                 self.state = State::Value;
-                self.value(byte)?;
+                self.head.value(byte)?;
             }
             (State::Lead | State::Value, _) => return Err(Refusal::FieldValue),
             (State::ValueLf, b'\n') => self.state = State::FieldStart,
-            (State::EndLf, b'\n') if self.in_trailers => self.end_message(),
+            (State::EndLf, b'\n') if self.head.trailers => self.end_message(),
             (State::EndLf, b'\n') => self.end_head()?,
             _ => return Err(Refusal::LineEnding),
         }
         Ok(())
     }
 
-    fn push_name(&mut self, byte: u8) {
-        if let Some(slot) = self.name.get_mut(self.name_len) {
-            *slot = byte.to_ascii_lowercase();
-        }
-        self.name_len += 1;
-    }
-
-    fn begin_value(&mut self) -> Result<(), Refusal> {
-        self.word_len = 0;
-        self.number_ended = false;
-        self.number_begun = false;
-        self.field = match self.name.get(..self.name_len) {
-            _ if self.in_trailers => Field::Other,
-            Some(b"host") => Field::Host,
-            Some(b"content-length") => Field::ContentLength,
-            Some(b"transfer-encoding") => Field::TransferEncoding,
-            Some(b"connection") => Field::Connection,
-            Some(b"upgrade") => Field::Upgrade,
-            _ => Field::Other,
-        };
-        match self.field {
-            Field::Host if self.head.hosts > 0 => return Err(Refusal::HostRepeated),
-            Field::Host => self.head.hosts = 1,
-            Field::ContentLength if self.head.lengths > 0 => {
-                return Err(Refusal::ContentLengthRepeated);
-            }
-            Field::ContentLength => self.head.lengths = 1,
-            Field::TransferEncoding if self.head.codings > 0 => {
-                return Err(Refusal::TransferEncoding);
-            }
-            Field::TransferEncoding => self.head.codings = 1,
-            Field::Connection | Field::Upgrade | Field::Other => {}
-        }
-        Ok(())
-    }
-
-    fn value(&mut self, byte: u8) -> Result<(), Refusal> {
-        let space = matches!(byte, b' ' | b'\t');
-        match self.field {
-            Field::Other => {}
-            Field::Upgrade => self.head.upgrade = true,
-            Field::Host if space => self.number_ended = true,
-            Field::Host if self.number_ended || !is_host(byte) => return Err(Refusal::HostInvalid),
-            Field::Host => {}
-            Field::ContentLength if space => self.number_ended = true,
-            Field::ContentLength => {
-                if self.number_ended || !byte.is_ascii_digit() {
-                    return Err(Refusal::ContentLength);
-                }
-                self.number_begun = true;
-                let more = self
-                    .head
-                    .length
-                    .checked_mul(10)
-                    .and_then(|n| n.checked_add(u64::from(byte - b'0')));
-                self.head.length = more.ok_or(Refusal::ContentLength)?;
-            }
-            Field::TransferEncoding if space => self.number_ended = true,
-            Field::TransferEncoding => {
-                if self.number_ended {
-                    self.word_len = self.word.len() + 1;
-                }
-                self.push_word(byte);
-            }
-            Field::Connection if byte == b',' => self.end_connection_option(),
-            Field::Connection if space => {}
-            Field::Connection => self.push_word(byte),
-        }
-        Ok(())
-    }
-
-    fn push_word(&mut self, byte: u8) {
-        if let Some(slot) = self.word.get_mut(self.word_len) {
-            *slot = byte.to_ascii_lowercase();
-        }
-        self.word_len = (self.word_len + 1).min(self.word.len() + 1);
-    }
-
-    fn end_connection_option(&mut self) {
-        self.head.connection_upgrade |= self.word.get(..self.word_len) == Some(b"upgrade");
-        self.word_len = 0;
-    }
-
-    fn end_value(&mut self) -> Result<(), Refusal> {
-        match self.field {
-            Field::ContentLength if !self.number_begun => return Err(Refusal::ContentLength),
-            Field::TransferEncoding => {
-                if self.word_len == 0 {
-                    return Err(Refusal::TransferEncoding);
-                }
-                self.head.coding_is_chunked = self.word.get(..self.word_len) == Some(b"chunked");
-            }
-            Field::Connection => self.end_connection_option(),
-            _ => {}
-        }
-        Ok(())
-    }
-
     fn end_head(&mut self) -> Result<(), Refusal> {
-        let head = self.head;
-        if head.hosts == 0 && head.minor == 1 {
-            return Err(Refusal::HostMissing);
-        }
-        if head.codings > 0 {
-            if head.lengths > 0 {
-                return Err(Refusal::LengthAndCoding);
-            }
-            if head.minor == 0 {
-                return Err(Refusal::TransferEncoding);
-            }
-            if !head.coding_is_chunked {
-                return Err(Refusal::CodingUnsupported);
-            }
-        }
+        let body = self.head.body()?;
         self.heads += 1;
-        self.body_hold = head.minor == 1 && head.upgrade && head.connection_upgrade;
-        if head.codings > 0 {
-            self.state = State::ChunkStart;
-        } else if head.lengths > 0 && head.length > 0 {
-            self.state = State::Length(head.length);
-        } else {
-            self.end_message();
+        self.hold_after = self.head.wants_upgrade();
+        match body {
+            BodyLength::Chunked => self.state = State::ChunkStart,
+            BodyLength::Known(0) => self.end_message(),
+            BodyLength::Known(length) => self.state = State::Length(length),
         }
         Ok(())
     }
 
     fn end_message(&mut self) {
-        if self.body_hold {
-            self.in_trailers = false;
+        let hold = std::mem::take(&mut self.hold_after);
+        self.begin_message();
+        if hold {
             self.state = State::Hold;
-        } else {
-            self.begin_message();
         }
     }
 
     fn begin_message(&mut self) {
         self.state = State::Start;
         self.blank_seen = false;
-        self.in_trailers = false;
-        self.body_hold = false;
         self.head = Head::default();
     }
 
     fn chunk(&mut self, byte: u8) -> Result<(), Refusal> {
         self.state = match (self.state, byte) {
-            (State::ChunkStart, _) => State::Chunk(hex(byte).ok_or(Refusal::ChunkSize)?),
-            (
-                State::Chunk(size) | State::ChunkSpace(size) | State::ChunkExtension(size, _),
-                b'\r',
-            ) => {
-                if matches!(self.state, State::ChunkSpace(_)) {
-                    return Err(Refusal::ChunkSize);
-                }
-                State::ChunkLf(size)
-            }
-            (State::Chunk(_) | State::ChunkSpace(_) | State::ChunkExtension(..), b'\n') => {
-                return Err(Refusal::LineEnding);
-            }
-            (State::Chunk(size) | State::ChunkSpace(size), b';') => State::ChunkExtension(size, 0),
-            (State::Chunk(size) | State::ChunkSpace(size), b' ' | b'\t') => State::ChunkSpace(size),
-            (State::Chunk(size), _) => {
-                let digit = hex(byte).ok_or(Refusal::ChunkSize)?;
-                // The same bound as `checked_mul`, without the sign of the last bit: no reader may overflow on it.
-                if size >> 59 != 0 {
-                    return Err(Refusal::ChunkSize);
-                }
-                State::Chunk(size * 16 + digit)
-            }
+            (State::ChunkStart, _) => State::Chunk(hex(byte).ok_or(Refusal::ChunkSize)?, 1),
+            (State::Chunk(size, digits), _) => chunk_size(size, digits, byte)?,
+            (State::ChunkSpace(size), b';') => State::ChunkExtension(size, 0),
+            (State::ChunkSpace(size), b' ' | b'\t') => State::ChunkSpace(size),
             (State::ChunkSpace(_), _) => return Err(Refusal::ChunkSize),
+            (State::ChunkExtension(size, _), b'\r') => State::ChunkLf(size),
+            (State::ChunkExtension(..), b'\n') => return Err(Refusal::LineEnding),
             (State::ChunkExtension(size, len), b'\t' | 0x20..=0x7e | 0x80..)
                 if len < MAX_CHUNK_EXTENSION_BYTES =>
             {
@@ -647,11 +371,7 @@ impl Framing {
             }
             (State::ChunkExtension(..), _) => return Err(Refusal::ChunkExtension),
             (State::ChunkLf(0), b'\n') => {
-                self.in_trailers = true;
-                self.head = Head {
-                    minor: self.head.minor,
-                    ..Head::default()
-                };
+                self.head = Head::of_trailers();
                 State::FieldStart
             }
             (State::ChunkLf(size), b'\n') => State::ChunkData(size),
@@ -664,6 +384,21 @@ impl Framing {
     }
 }
 
+/// After the first digit of a chunk's size.
+fn chunk_size(size: u64, digits: u8, byte: u8) -> Result<State, Refusal> {
+    match byte {
+        b'\r' => Ok(State::ChunkLf(size)),
+        b'\n' => Err(Refusal::LineEnding),
+        b';' => Ok(State::ChunkExtension(size, 0)),
+        b' ' | b'\t' => Ok(State::ChunkSpace(size)),
+        _ if digits == MAX_CHUNK_SIZE_DIGITS => Err(Refusal::ChunkSize),
+        _ => Ok(State::Chunk(
+            size << 4 | hex(byte).ok_or(Refusal::ChunkSize)?,
+            digits + 1,
+        )),
+    }
+}
+
 fn take(left: u64, available: usize) -> u64 {
     left.min(available as u64)
 }
@@ -673,163 +408,9 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// RFC 3986 section 3.2.2, and the port.
-fn is_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(&byte)
-}
-
 fn hex(byte: u8) -> Option<u64> {
     (byte as char).to_digit(16).map(u64::from)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Feeds in pieces cut at these places; what passed in sum, heads, and how it stopped.
-    fn fed(bytes: &[u8], cuts: &[usize]) -> (usize, u64, Option<Stop>) {
-        let mut framing = Framing::new();
-        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
-        cuts.push(bytes.len());
-        cuts.sort_unstable();
-        let (mut from, mut passed) = (0, 0);
-        for cut in cuts {
-            let piece = framing.feed(&bytes[from..cut]);
-            passed += piece.passed;
-            if piece.stop.is_some() {
-                return (passed, framing.heads(), piece.stop);
-            }
-            from = cut;
-        }
-        (passed, framing.heads(), None)
-    }
-
-    fn check(text: &str, heads: u64, stop: Option<Stop>) {
-        let (_, found_heads, found) = fed(text.as_bytes(), &[]);
-        assert_eq!((found_heads, found), (heads, stop), "{text:?}");
-    }
-
-    #[test]
-    fn messages_end_where_their_framing_says() {
-        const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        check(&GET.repeat(3), 3, None);
-        check(
-            &format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n\n\n\n{GET}"),
-            2,
-            None,
-        );
-        check(
-            &format!(
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\n\n\n\r\n0\r\n\r\n{GET}"
-            ),
-            2,
-            None,
-        );
-        check(
-            &format!(
-                "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHost: b\r\nHost: c\r\n\r\n{GET}"
-            ),
-            2,
-            None,
-        );
-        check("GET / HTTP/1.0\r\n\r\n", 1, None);
-        check("GET / HTTP/1.1\r\nHost: a\r\n", 0, None);
-    }
-
-    #[test]
-    fn what_follows_a_wish_to_upgrade_waits_for_the_decision() {
-        let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n";
-        let bytes = [&head[..], b"\x81\x00"].concat();
-        let mut framing = Framing::new();
-        assert_eq!(
-            framing.feed(&bytes),
-            Fed {
-                passed: head.len(),
-                stop: Some(Stop::Hold)
-            }
-        );
-        let mut http = framing.clone();
-        http.resume();
-        assert_eq!(
-            http.feed(b"\x81").stop,
-            Some(Stop::Refused(Refusal::Method))
-        );
-        framing.tunnel();
-        assert_eq!(
-            framing.feed(b"\x81\x00"),
-            Fed {
-                passed: 2,
-                stop: None
-            }
-        );
-    }
-
-    #[test]
-    fn a_refusal_is_final() {
-        let mut framing = Framing::new();
-        let refused = Some(Stop::Refused(Refusal::LineEnding));
-        assert_eq!(
-            framing.feed(b"GET / HTTP/1.1\nHost: a\r\n\r\n"),
-            Fed {
-                passed: 14,
-                stop: refused
-            }
-        );
-        assert_eq!(
-            framing.feed(b"GET / HTTP/1.1\r\n"),
-            Fed {
-                passed: 0,
-                stop: refused
-            }
-        );
-    }
-
-    /// Pieces of requests in any order: nearer to the truth than random bytes.
-    fn requests() -> impl Strategy<Value = Vec<u8>> {
-        let piece = prop::sample::select(vec![
-            "GET / HTTP/1.1\r\n",
-            "POST /a?b HTTP/1.0\r\n",
-            "Host: a\r\n",
-            "Content-Length: 4\r\n",
-            "Transfer-Encoding: chunked\r\n",
-            "Connection: upgrade\r\nUpgrade: x\r\n",
-            "X: y\r\n",
-            "\r\n",
-            "\n",
-            "\r",
-            " ",
-            "4\r\nabcd\r\n",
-            "0\r\n\r\n",
-            "0;x\r\n",
-            "abcd",
-        ]);
-        prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat().into_bytes())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-        #[test]
-        fn cutting_the_stream_anywhere_changes_nothing(bytes in requests(), cuts in prop::collection::vec(0usize..300, 0..8)) {
-            prop_assert_eq!(fed(&bytes, &cuts), fed(&bytes, &[]));
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cuts in prop::collection::vec(0usize..300, 0..4)) {
-            prop_assert_eq!(fed(&bytes, &cuts), fed(&bytes, &[]));
-        }
-
-        /// Whatever a second, independent parser takes for a head, with a length, is framed likewise here, or refused.
-        #[test]
-        fn no_head_passes_that_httparse_reads_otherwise(bytes in requests()) {
-            let mut fields = [httparse::EMPTY_HEADER; 128];
-            let mut request = httparse::Request::new(&mut fields);
-            if let Ok(httparse::Status::Complete(end)) = request.parse(&bytes) {
-                let mut framing = Framing::new();
-                let passed = framing.feed(&bytes[..end]).passed;
-                prop_assert!(passed < end || framing.heads() == 1);
-            }
-        }
-    }
-}
+mod tests;

@@ -104,9 +104,14 @@ impl Wire {
         }
     }
 
+    /// A request is being answered.
+    pub(crate) fn busy(&self) -> bool {
+        self.begun.get() != self.ended.get()
+    }
+
     /// Nothing of a request or of its answer is on its way.
     pub(crate) fn quiet(&self) -> bool {
-        self.begun.get() == self.ended.get() && self.flushed.get()
+        !self.busy() && self.flushed.get()
     }
 
     /// Part of a request has been read that nobody will read on.
@@ -144,7 +149,7 @@ impl Wire {
         if let Some(since) = self.blocked_since.get() {
             return Some((since + WRITE_TIMEOUT, Deadline::Write));
         }
-        if self.begun.get() != self.ended.get() {
+        if self.busy() {
             return None;
         }
         let idle = self.idle_since.get();

@@ -18,6 +18,7 @@ pub enum ToGateway {
         protocol: u32,
     },
     /// Listen here too: the sockets travel with the frame, in this order. The gateway never binds by itself.
+    /// Connections wait in the sockets' queues until the first table.
     Listen {
         /// Local address of each socket that follows; several of one address are one a core (SO_REUSEPORT).
         sockets: Vec<SocketAddr>,

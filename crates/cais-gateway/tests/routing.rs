@@ -83,10 +83,14 @@ async fn host_and_path_decide_and_the_path_is_not_rewritten() {
 }
 
 #[tokio::test]
-async fn without_a_table_or_a_target_it_says_so() {
+async fn without_a_listener_in_the_table_or_a_target_it_says_so() {
     let mut gateway = Gateway::start().await;
     let address = gateway.listen().await;
-    let answer = Raw::connect(address).await.get("/").await;
+    // Before the first table connections wait.
+    let mut early = Raw::connect(address).await;
+    early.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    gateway.apply(RouteTable::default()).await;
+    let answer = early.answer().await.unwrap();
     assert_eq!(
         (answer.status, answer.header("retry-after")),
         (503, Some("1"))

@@ -146,7 +146,7 @@ async fn a_successor_gateway_takes_the_sockets_over_and_refuses_nobody() {
         failed.len(),
         failed[0]
     );
-    assert!(sent > 50, "{sent}");
+    assert!(sent > 15, "{sent}");
     println!("{sent} connections across 5 gateways, 0 refused");
 }
 
