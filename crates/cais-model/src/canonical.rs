@@ -213,7 +213,14 @@ fn list_to_mapping(node: &mut Node, fill: impl Fn(&mut Node)) {
             ..item.clone()
         };
         fill(&mut value);
-        mapping.set(name, value);
+        mapping.insert(
+            name,
+            Entry {
+                key_position: item.position.clone(),
+                key_raw: raw_of(item),
+                value,
+            },
+        );
     }
     node.value = Value::Mapping(mapping);
 }
@@ -223,10 +230,10 @@ fn pairs_to_mapping(node: &mut Node) {
     if let Value::Sequence(items) = &node.value {
         let mut mapping = Mapping::default();
         for item in items {
-            let Some((name, value)) = pair(item) else {
+            let Some((name, entry)) = pair(item) else {
                 return;
             };
-            mapping.set(name, value);
+            mapping.insert(name, entry);
         }
         node.value = Value::Mapping(mapping);
     }
@@ -239,24 +246,39 @@ fn pairs_to_mapping(node: &mut Node) {
     }
 }
 
-fn pair(item: &Node) -> Option<(String, Node)> {
+fn pair(item: &Node) -> Option<(String, Entry)> {
     let text = item.as_str()?;
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, Value::String(value.to_owned())),
         None => (text, Value::Null),
     };
-    let raw = raw_of(item).map(|raw| match raw.split_once('=') {
-        Some((written, value)) if written == name => Arc::from(value),
-        // The name itself came from a variable: the whole text is what was written.
-        _ => raw,
-    });
-    let raw = raw.filter(|raw| interpolate::has_variables(raw));
-    Some((
-        name.to_owned(),
-        Node {
+    // Where the name itself came from a variable, the whole text stands for the key.
+    let (key_raw, raw) = match raw_of(item) {
+        Some(written) => match written.split_once('=') {
+            Some((key, value)) if key == name => (None, Some(Arc::from(value))),
+            _ => (Some(written), None),
+        },
+        None => (None, None),
+    };
+    let raw = raw.filter(|raw: &Arc<str>| interpolate::has_variables(raw));
+    let value = match key_raw {
+        Some(_) => Node {
+            value,
+            raw: key_raw.clone(),
+            ..item.clone()
+        },
+        None => Node {
             value,
             raw,
             ..item.clone()
+        },
+    };
+    Some((
+        name.to_owned(),
+        Entry {
+            key_position: item.position.clone(),
+            key_raw,
+            value,
         },
     ))
 }

@@ -147,15 +147,7 @@ fn without_local_command(loaded: &Loaded, runtime: Runtime) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let services = loaded.stack.services.values();
-    let idle = services.filter(|service| {
-        let own = service
-            .process
-            .as_ref()
-            .and_then(|process| process.command.as_ref());
-        own.or(service.entrypoint.as_ref())
-            .or(service.command.as_ref())
-            .is_none_or(Vec::is_empty)
-    });
+    let idle = services.filter(|service| service.local_command().is_none());
     idle.map(|service| {
         let width = u32::try_from(service.name.as_str().len()).unwrap_or(1);
         Diagnostic::error(

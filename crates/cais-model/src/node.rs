@@ -58,6 +58,8 @@ pub struct Mapping {
 pub struct Entry {
     /// Where the key stands.
     pub key_position: Position,
+    /// The key as written, where it was made of a text with variables (`depends_on: [$DB]`); keys themselves are not interpolated.
+    pub key_raw: Option<Arc<str>>,
     /// Its value.
     pub value: Node,
 }
@@ -275,10 +277,12 @@ impl Mapping {
 
     /// Sets a key whose place is that of its value.
     pub fn set(&mut self, key: impl Into<String>, value: Node) {
+        let key_position = value.position.clone();
         self.insert(
             key,
             Entry {
-                key_position: value.position.clone(),
+                key_position,
+                key_raw: None,
                 value,
             },
         );

@@ -87,8 +87,26 @@ pub struct Service {
     /// either, only the files' paths. Hashing it therefore never hashes a secret that came from outside the file; a change
     /// of such a value shows only in [`Self::environment`], which wants a keyed hash.
     pub definition: String,
+    /// [`Self::definition`] without what changes no task: how many there are, how they are replaced, what they wait for, and
+    /// how traffic reaches them. Two services equal in it may share a revision.
+    pub task_definition: String,
     /// Variables that the definition names, and keys of `environment` that take the caller's value.
     pub used_variables: BTreeSet<String>,
+}
+
+impl Service {
+    /// The words the process runtime runs: `x-cais.process.command`, else `entrypoint` followed by `command`; `None` where there are none.
+    pub fn local_command(&self) -> Option<Vec<String>> {
+        let own = self
+            .process
+            .as_ref()
+            .and_then(|process| process.command.clone());
+        let words = own.unwrap_or_else(|| {
+            let parts = [&self.entrypoint, &self.command];
+            parts.into_iter().flatten().flatten().cloned().collect()
+        });
+        (!words.is_empty()).then_some(words)
+    }
 }
 
 /// `build`: what an image is built from.
@@ -321,7 +339,7 @@ pub struct FileSource {
 /// Where a secret's or config's content comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FileOrigin {
-    /// `file:`, relative to the project directory.
+    /// `file:`, absolute: a relative one is joined to the project directory.
     File(PathBuf),
     /// `environment:` a variable's name.
     Environment(String),

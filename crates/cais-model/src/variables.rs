@@ -58,14 +58,17 @@ impl<'a> Variables<'a> {
         self.files = files;
     }
 
-    /// The value of a variable; the question is recorded.
-    pub(crate) fn get(&mut self, name: &str) -> Option<String> {
-        let value = self
-            .fixed
-            .get(name)
-            .cloned()
+    /// The value of a variable that the loader itself asks for.
+    pub(crate) fn peek(&self, name: &str) -> Option<String> {
+        let fixed = self.fixed.get(name).cloned();
+        fixed
             .or_else(|| self.source.variable(name))
-            .or_else(|| self.files.get(name).cloned());
+            .or_else(|| self.files.get(name).cloned())
+    }
+
+    /// The value of a variable that the project asks for; the question is recorded.
+    pub(crate) fn get(&mut self, name: &str) -> Option<String> {
+        let value = self.peek(name);
         self.asked.insert(name.to_owned(), value.clone());
         value
     }

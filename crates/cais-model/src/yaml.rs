@@ -200,6 +200,7 @@ impl<'input> Reader<'input> {
             name,
             Entry {
                 key_position: key.position.clone(),
+                key_raw: None,
                 value,
             },
         );

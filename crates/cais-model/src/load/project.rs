@@ -15,7 +15,7 @@ impl Loading<'_> {
             .options
             .project_name
             .clone()
-            .or_else(|| self.variables.get(VARIABLE));
+            .or_else(|| self.variables.peek(VARIABLE));
         let name = match given.filter(|name| !name.is_empty()) {
             Some(name) => ProjectName::parse(&name)
                 .map_err(|error| Diagnostic::error_without_place(error.to_string())),

@@ -26,7 +26,7 @@ pub(super) fn service(
 ) -> Service {
     let node = &entry.value;
     let extension = x_cais::service(node.get("x-cais"), reader);
-    let (definition, used_variables) = definition::of(node);
+    let definition = definition::of(node);
     Service {
         name: name.clone(),
         position: entry.key_position.clone(),
@@ -56,8 +56,9 @@ pub(super) fn service(
         route: extension.route,
         health: extension.health,
         rollout: extension.rollout,
-        definition,
-        used_variables,
+        definition: definition.service,
+        task_definition: definition.task,
+        used_variables: definition.used,
     }
 }
 

@@ -78,7 +78,7 @@ fn an_unset_variable_is_warned_about_once() {
             .keys()
             .map(String::as_str)
             .collect::<Vec<_>>(),
-        ["COMPOSE_PROJECT_NAME", "M", "N"]
+        ["M", "N"]
     );
 }
 
@@ -129,6 +129,58 @@ fn a_definition_keeps_variables_as_written() {
     );
     let used: Vec<&str> = service.used_variables.iter().map(String::as_str).collect();
     assert_eq!(used, ["A", "HOME", "P", "SECRET"]);
+}
+
+#[test]
+fn a_definition_never_holds_the_value_of_a_variable() {
+    let project = one("services: {web: {image: 'x${V}', depends_on: ['$V'], environment: ['$V=1', 'A=${V}'], networks: ['$V'],
+      build: {context: $V, args: ['A=$V']}, extra_hosts: {h: $V}, scale: $N, volumes: ['./$V:/a'], tmpfs: $V,
+      secrets: ['$V'], x-cais: {process: {command: 'run $V'}}, labels: {a: $V}, healthcheck: {test: 'curl $V'}},
+      secretvalue: {image: i}}
+networks: {secretvalue: {}}
+secrets: {secretvalue: {file: f}}
+").variable("V", "secretvalue").variable("N", "77");
+    let service = project.service();
+    for text in [&service.definition, &service.task_definition] {
+        assert!(
+            !text.contains("secretvalue") && !text.contains("77"),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        service
+            .used_variables
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>(),
+        ["N", "V"]
+    );
+    assert_eq!(service.replicas, 77);
+}
+
+#[test]
+fn a_task_definition_changes_with_the_task_only() {
+    let base = web("command: run").service();
+    for fields in [
+        "command: run, scale: 3",
+        "command: run, x-cais: {route: {path: /}}",
+        "command: run, deploy: {replicas: 2}",
+    ] {
+        let service = web(fields).service();
+        assert_eq!(service.task_definition, base.task_definition, "{fields}");
+        assert_ne!(service.definition, base.definition, "{fields}");
+    }
+    for fields in [
+        "command: other",
+        "command: run, x-cais: {process: {build: make}}",
+        "command: run, deploy: {resources: {limits: {cpus: '1'}}}",
+    ] {
+        assert_ne!(
+            web(fields).service().task_definition,
+            base.task_definition,
+            "{fields}"
+        );
+    }
 }
 
 #[test]

@@ -61,6 +61,30 @@ secrets: {token: {file: ./token}}
 }
 
 #[test]
+fn a_local_command_is_the_process_block_or_entrypoint_and_command() {
+    for (fields, want) in [
+        ("command: run it", Some("run it")),
+        (
+            "entrypoint: [sh, -c], command: run it",
+            Some("sh -c run it"),
+        ),
+        (
+            "command: run, x-cais: {process: {command: own}}",
+            Some("own"),
+        ),
+        ("entrypoint: ''", None),
+        ("tty: true", None),
+    ] {
+        let words = web(fields).service().local_command();
+        assert_eq!(
+            words.map(|words| words.join(" ")).as_deref(),
+            want,
+            "{fields}"
+        );
+    }
+}
+
+#[test]
 fn ports_bind_loopback_unless_the_file_says_otherwise() {
     let ports = web("ports: ['80', '8080:80', '0.0.0.0:81:81', '[::1]:82:82', {target: 83, published: '9083'}, 6000-6001:7000-7001]")
         .service()
