@@ -64,9 +64,9 @@ pub(crate) async fn serve(
         http2,
     });
     if http2 {
-        serve_http2(stream, client).await
+        serve_http2(stream, client).await;
     } else {
-        serve_http1(stream, client).await
+        serve_http1(stream, client).await;
     }
 }
 

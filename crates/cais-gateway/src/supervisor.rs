@@ -47,7 +47,7 @@ pub(crate) async fn accept(listener: UnixListener, events: mpsc::UnboundedSender
                 "a control connection of another user was refused"
             ),
             Err(error) => {
-                tracing::warn!(%error, "a control connection of an unknown user was refused")
+                tracing::warn!(%error, "a control connection of an unknown user was refused");
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Requests reach the task that the table says, and answers come back whole.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod support;
 
 use cais_gateway::protocol::FromGateway;

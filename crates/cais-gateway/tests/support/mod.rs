@@ -1,6 +1,7 @@
 //! A gateway in threads of this process, driven as a supervisor drives it, with raw TCP on both ends.
 
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
 
 use cais_gateway::client::{FromGatewayReceiver, GatewayClient};
 use cais_gateway::listen;
@@ -118,7 +119,7 @@ impl Gateway {
             let (frame, sockets) = heard.expect("the gateway has gone");
             match &frame {
                 FromGateway::Records { records, .. } => {
-                    self.records.extend(records.iter().cloned())
+                    self.records.extend(records.iter().cloned());
                 }
                 FromGateway::InFlight {
                     task,
@@ -567,7 +568,7 @@ impl Raw {
     }
 
     /// All that comes until the connection ends.
-    pub(crate) async fn to_end(&mut self) -> String {
+    pub(crate) async fn remainder(&mut self) -> String {
         while self.fill().await.is_some() {}
         String::from_utf8_lossy(&std::mem::take(&mut self.rest)).into_owned()
     }
