@@ -5,7 +5,10 @@
     unreachable_pub,
     reason = "a module of test binaries has no crate to be reached from"
 )]
-#![allow(clippy::unwrap_used, reason = "support of tests, in which a panic is a failure")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "support of tests, in which a panic is a failure"
+)]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod invariants;
@@ -119,6 +122,15 @@ pub const GOOD: Behaviour = Behaviour {
     stops_ms: Some(30),
 };
 
+/// What can happen to a report on its way to the engine.
+#[derive(Debug, Clone, Copy)]
+pub enum Fault {
+    Lost,
+    Doubled,
+    /// By so many milliseconds.
+    Late(u64),
+}
+
 /// A process of the world.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -138,6 +150,8 @@ pub struct Process {
 pub struct World {
     pub state: State,
     pub now: u64,
+    /// The engine's clock is so far behind the world's: the machine was started anew in between.
+    pub booted_at: u64,
     pub processes: BTreeMap<TaskId, Process>,
     pub behaviours: BTreeMap<(ServiceName, RevisionNumber), Behaviour>,
     pub notices: Vec<(u64, Notice)>,
@@ -145,6 +159,10 @@ pub struct World {
     pub finished: u32,
     /// Does the gateway answer?
     pub gateway: bool,
+    /// Check that every step, not one in sixteen, is repeatable and survives the journal.
+    pub thorough: bool,
+    /// What happens to the next report of the world.
+    pub fault: Option<Fault>,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
     pub checks: invariants::Checks,
@@ -155,12 +173,15 @@ impl Default for World {
         Self {
             state: State::default(),
             now: 1_000,
+            booted_at: 0,
             processes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
             notices: Vec::new(),
             actions: Vec::new(),
             finished: 0,
             gateway: true,
+            thorough: true,
+            fault: None,
             queue: BTreeMap::new(),
             sequence: 0,
             checks: invariants::Checks::default(),
@@ -192,10 +213,15 @@ impl World {
 
     /// One step of the engine, its actions performed, its promises checked.
     pub fn feed(&mut self, event: Event) {
+        let moment = self.now - self.booted_at;
         let before = self.state.clone();
-        let outcome = step(&mut self.state, event.clone(), Moment(self.now));
+        // Checking every step three times over would make the sequences few.
+        if self.thorough || self.checks.steps.is_multiple_of(16) {
+            self.checks.before_step(&before, &event, moment);
+        }
+        let outcome = step(&mut self.state, event.clone(), Moment(moment));
         self.checks
-            .after_step(&before, &event, &outcome, &self.state, self.now);
+            .after_step(&before, &event, &outcome, &self.state, self.now, moment);
         self.notices
             .extend(outcome.notices.into_iter().map(|notice| (self.now, notice)));
         for action in outcome.actions {
@@ -205,6 +231,17 @@ impl World {
     }
 
     pub fn later(&mut self, in_ms: u64, event: Event) {
+        match self.fault.take() {
+            // The end of a task is on disk before it is reported; it is never lost as long as anybody listens.
+            Some(Fault::Lost) if !matches!(event, Event::Exited { .. }) => return,
+            Some(Fault::Doubled) => self.send(in_ms + 40, event.clone()),
+            Some(Fault::Late(by)) => return self.send(in_ms + by, event),
+            Some(Fault::Lost) | None => {}
+        }
+        self.send(in_ms, event);
+    }
+
+    fn send(&mut self, in_ms: u64, event: Event) {
         self.sequence += 1;
         self.queue.insert((self.now + in_ms, self.sequence), event);
     }
@@ -237,8 +274,11 @@ impl World {
                 }
             }
             Action::StopTask { task } => {
-                let stops = self.processes[&task].behaviour.stops_ms;
-                if let Some(stops) = stops {
+                let stops = self
+                    .processes
+                    .get(&task)
+                    .map(|process| process.behaviour.stops_ms);
+                if let Some(stops) = stops.unwrap_or(Some(1)) {
                     self.end(task, stops, ExitStatus::Code(0));
                 }
             }
@@ -301,9 +341,56 @@ impl World {
         }
     }
 
-    fn end(&mut self, task: TaskId, in_ms: u64, status: ExitStatus) {
-        let process = self.processes.get_mut(&task).unwrap();
-        let status = *process.exit.get_or_insert(status);
+    /// The supervisor dies and a new one takes over from the journal: reports under way are lost,
+    /// and what is found about each task is told first.
+    pub fn restart_supervisor(&mut self) {
+        self.state = invariants::through_json(&self.state);
+        self.queue.clear();
+        let known: Vec<_> = views(&self.state)
+            .into_iter()
+            .flat_map(|view| view.tasks)
+            .collect();
+        for task in known {
+            let Some(process) = self.processes.get(&task.task) else {
+                continue;
+            };
+            let event = match (process.exit, process.started_at) {
+                (Some(status), _) => Event::Exited {
+                    task: task.task,
+                    status,
+                },
+                (None, Some(at)) if at <= self.now => Event::Started { task: task.task },
+                // It was never started: the engine asks again where it still wants it.
+                (None, _) if task.phase == TaskPhase::Pending => {
+                    self.processes.remove(&task.task);
+                    continue;
+                }
+                (None, _) => Event::Exited {
+                    task: task.task,
+                    status: ExitStatus::Unknown,
+                },
+            };
+            self.feed(event);
+        }
+        self.feed(Event::Recovered);
+    }
+
+    /// The machine goes down and comes back: its clock begins anew and no process is left.
+    pub fn reboot(&mut self) {
+        self.now += 500;
+        self.booted_at = self.now - 100;
+        for process in self.processes.values_mut() {
+            process.exit.get_or_insert(ExitStatus::Unknown);
+        }
+        self.restart_supervisor();
+    }
+
+    pub fn end(&mut self, task: TaskId, in_ms: u64, status: ExitStatus) {
+        let status = match self.processes.get_mut(&task) {
+            Some(process) => *process.exit.get_or_insert(status),
+            // The edge does not hold it: nobody will ever see its end.
+            None => ExitStatus::Unknown,
+        };
         self.later(in_ms, Event::Exited { task, status });
     }
 
@@ -345,7 +432,7 @@ impl World {
         let mut ticks_in_place = 0;
         loop {
             let queued = self.queue.keys().next().map(|(at, _)| *at);
-            let wake = next_wake(&self.state).map(|wake| wake.0);
+            let wake = next_wake(&self.state).map(|wake| wake.0 + self.booted_at);
             let Some(at) = queued
                 .into_iter()
                 .chain(wake)
