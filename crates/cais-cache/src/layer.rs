@@ -180,32 +180,29 @@ where
 {
     /// Looks, waits for who computes already, or computes.
     async fn ask(self, terms: Terms, target: &str) -> Answer<S::Error> {
+        let mut last = None;
         for _ in 0..ROUNDS {
             let (place, fwd) = match look(self.cache(), &self.head, terms, target).await {
                 Step::Answer(response) => return Ok(response),
                 Step::Alone(place, fwd) => return self.alone(terms, place, fwd).await,
-                Step::Board(place, fwd) => (place, fwd),
+                Step::Board(place, fwd) => last.insert((place, fwd)),
             };
             let passenger = match self.cache().flights().board(&place.key) {
                 Seat::Passenger(passenger) => passenger,
                 Seat::Leader(leader) => return self.lead(terms, target, leader).await,
             };
             match passenger.wait().await {
-                Some(Landing::Shared(entry, key)) => {
-                    if let Some(response) = self.collapsed(terms, &place, fwd, &entry, &key) {
+                Some(Landing::Shared(entry, selector)) => {
+                    if let Some(response) = self.collapsed(terms, *fwd, &entry, &selector) {
                         return Ok(response);
                     }
                 }
-                Some(Landing::OneOnly) => return self.alone(terms, place, fwd).await,
+                Some(Landing::OneOnly) => break,
                 None => {}
             }
         }
-        let place = Place {
-            key: target.to_owned(),
-            target: target.to_owned(),
-            variants: None,
-        };
-        self.alone(terms, place, Fwd::Request).await
+        let (place, fwd) = last.unwrap_or_else(|| (Place::of(target), Fwd::UriMiss));
+        self.alone(terms, place, fwd).await
     }
 
     /// Looks once more, because the computation before this one may have ended between the look and the
@@ -247,13 +244,12 @@ where
     fn collapsed(
         &self,
         terms: Terms,
-        place: &Place,
         fwd: Fwd,
         entry: &Entry,
-        key: &str,
+        selector: &str,
     ) -> Option<Response<ResponseBody>> {
         let cache = self.cache();
-        if key::variant(&place.target, &entry.vary, &self.head) != key {
+        if key::selector(&entry.vary, &self.head) != selector {
             return None;
         }
         let Reuse::Fresh { age_s, .. } = policy::on_reuse(terms, entry, cache.now_ms()) else {
@@ -313,13 +309,13 @@ where
             _ => keep(cache, &place, &head, &entry, how, terms).await,
         };
         Ok(match kept {
-            Some(Kept::Ours(key)) => {
-                land(leader, Landing::Shared(entry, key));
+            Some(Kept::Ours) => {
+                share(leader, entry, &head);
                 message::passed(parts, Full::new(body), CacheStatus::Fwd(fwd, Then::Stored))
             }
-            Some(Kept::Theirs(theirs, key)) => {
+            Some(Kept::Theirs(theirs)) => {
                 let age_s = cache.now_ms().saturating_sub(theirs.generated_ms) / 1000;
-                land(leader, Landing::Shared(Arc::clone(&theirs), key));
+                share(leader, Arc::clone(&theirs), &head);
                 message::from_entry(
                     &theirs,
                     terms.head,
@@ -332,8 +328,7 @@ where
                 message::refused(cache.health().reason())
             }
             None => {
-                let key = key::variant(&place.target, &entry.vary, &head);
-                land(leader, Landing::Shared(entry, key.into()));
+                share(leader, entry, &head);
                 message::passed(
                     parts,
                     Full::new(body),
@@ -398,14 +393,7 @@ async fn look(cache: &Cache, head: &request::Parts, terms: Terms, target: &str) 
             cache.counters().refused.add();
             return Step::Answer(message::refused(Some(error.to_string())));
         }
-        Err(_) => {
-            let place = Place {
-                key: target.to_owned(),
-                target: target.to_owned(),
-                variants: None,
-            };
-            (place, Fwd::Unreachable)
-        }
+        Err(_) => (Place::of(target), Fwd::Unreachable),
     };
     if terms.only_if_cached {
         return Step::Answer(message::only_if_cached());
@@ -440,6 +428,14 @@ fn land(leader: Option<Leader>, landing: Landing) {
     }
 }
 
+/// Gives the response to those who wait and select the same by its `Vary`.
+fn share(leader: Option<Leader>, entry: Arc<Entry>, head: &request::Parts) {
+    if let Some(leader) = leader {
+        let selector = key::selector(&entry.vary, head).into();
+        leader.land(Landing::Shared(entry, selector));
+    }
+}
+
 /// Stores; `None` when the store failed. Another replica's response is taken only where it would have
 /// been a hit for this request.
 async fn keep(
@@ -451,7 +447,7 @@ async fn keep(
     terms: Terms,
 ) -> Option<Kept> {
     match cache.keep(place, head, entry, how).await.ok()? {
-        Kept::Theirs(theirs, _)
+        Kept::Theirs(theirs)
             if !matches!(
                 policy::on_reuse(terms, &theirs, cache.now_ms()),
                 Reuse::Fresh { .. }

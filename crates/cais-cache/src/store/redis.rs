@@ -215,7 +215,7 @@ impl RedisStore {
             }
             let standing = self.get(key).await?;
             if let Some(theirs) = standing.filter(|theirs| now_ms < theirs.expires_ms()) {
-                return Ok(Written::Theirs(Arc::new(theirs)));
+                return Ok(Written::Theirs(theirs));
             }
         }
         self.link.run::<()>(&set).await?;
@@ -309,14 +309,19 @@ impl Link {
         client.map_err(|error| self.explain(&error))
     }
 
+    /// Writes and reads a key of ours, by the commands that requests use.
     async fn probe(&self, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {
-        let mut set = Cmd::new();
+        let (mut set, mut get) = (Cmd::new(), Cmd::new());
+        get.arg("GET").arg(self.key("probe"));
         set.arg("SET")
             .arg(self.key("probe"))
             .arg("")
             .arg("PX")
             .arg(5000);
-        set.query_async(connection)
+        set.query_async::<()>(connection)
+            .await
+            .map_err(|error| self.explain(&error))?;
+        get.query_async::<()>(connection)
             .await
             .map_err(|error| self.explain(&error))
     }
@@ -359,34 +364,37 @@ impl Link {
 async fn keep_connected(link: Arc<Link>) {
     let mut attempt = 0;
     loop {
-        match link.connect().await {
+        let error = match link.connect().await {
             Ok(connection) => {
-                attempt = 0;
                 link.install(Some(connection.clone()));
                 link.health.found_reachable(&link.options.address);
-                let error = watch(&link, connection).await;
+                // Only a connection that lasted begins the backoff anew: one that is cut as soon as
+                // it stands must not be tried again without a pause.
+                let (error, lasted) = watch(&link, connection).await;
+                attempt = if lasted { 0 } else { attempt };
                 link.install(None);
-                link.health.found_failing(error);
+                error
             }
-            Err(error) => {
-                link.health.found_failing(error);
-                tokio::time::sleep(pause(attempt, link.options.longest_pause)).await;
-                attempt = attempt.saturating_add(1);
-            }
-        }
+            Err(error) => error,
+        };
+        link.health.found_failing(error);
+        tokio::time::sleep(pause(attempt, link.options.longest_pause)).await;
+        attempt = attempt.saturating_add(1);
     }
 }
 
-/// Returns when the connection does not work any more.
-async fn watch(link: &Link, mut connection: MultiplexedConnection) -> StoreError {
+/// Returns when the connection does not work any more, and whether it ever passed a check.
+async fn watch(link: &Link, mut connection: MultiplexedConnection) -> (StoreError, bool) {
+    let mut lasted = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(link.options.ping_interval) => {}
             () = link.doubt.notified() => {}
         }
         if let Err(error) = link.probe(&mut connection).await {
-            return error;
+            return (error, lasted);
         }
+        lasted = true;
     }
 }
 
