@@ -350,10 +350,14 @@ impl Link {
             (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => {
                 self.unreachable("it is still loading its data".to_owned())
             }
-            (ErrorKind::Server(_) | ErrorKind::Extension, _) => StoreError::Refused {
-                address,
-                reason: error.to_string(),
-            },
+            (ErrorKind::Server(_) | ErrorKind::Extension, code) => {
+                // In Redis' own words, which its manual explains.
+                let detail = error.detail().unwrap_or_default();
+                let reason = format!("{} {detail}", code.unwrap_or("ERR"))
+                    .trim_end()
+                    .to_owned();
+                StoreError::Refused { address, reason }
+            }
             _ if error.is_timeout() => self.unreachable("no answer in time".to_owned()),
             _ => self.unreachable(error.to_string()),
         }
