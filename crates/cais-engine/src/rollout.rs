@@ -123,6 +123,7 @@ fn pass_gate(service: &mut Service, gate: &Gate, turn: &mut Turn<'_>) {
 
 fn open(service: &mut Service, turn: &mut Turn<'_>) {
     service.waiting = None;
+    service.backoff.clear();
     service.rollout.progress_at = turn.now;
     let reason = if service.rollout.replaces {
         "tasks are being replaced"

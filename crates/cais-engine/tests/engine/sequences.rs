@@ -1,8 +1,6 @@
 //! Random sequences of wishes and faults against the engine's promises, and that it converges once
 //! the world behaves. `CAIS_SEQUENCES` sets their number:
-//! `CAIS_SEQUENCES=1000000 cargo test --release -p cais-engine --test sequences`.
-
-mod support;
+//! `CAIS_SEQUENCES=1000000 cargo test --release -p cais-engine --test engine sequences`.
 
 use cais_engine::event::{Event, ExitStatus, RevisionNumber, TaskId};
 use cais_engine::notice::{RolloutState, TaskHealth, TaskPhase};
@@ -15,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use support::{Behaviour, Fault, GOOD, World, ms, name, percent, submission};
+use crate::support::{Behaviour, Fault, GOOD, World, ms, name, percent, submission};
 
 const SERVICES: [&str; 3] = ["cache", "api", "web"];
 

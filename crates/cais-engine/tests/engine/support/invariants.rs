@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of the past, as far as a promise spans several steps.
 #[derive(Default)]
-pub struct Checks {
+pub(crate) struct Checks {
     policies: BTreeMap<(ServiceName, RevisionNumber), Policy>,
     tasks: BTreeMap<TaskId, Past>,
     rollouts: BTreeMap<ServiceName, RolloutState>,
@@ -21,7 +21,7 @@ pub struct Checks {
     thresholds: BTreeMap<ServiceName, u32>,
     /// Services that were told to stop or to go.
     leaving: BTreeSet<ServiceName>,
-    pub steps: u64,
+    pub(crate) steps: u64,
 }
 
 /// What was seen of one task.
@@ -41,7 +41,7 @@ struct Past {
 impl Checks {
     /// Called before the step is made: twice the same event, and a step after a round trip through
     /// the journal, must lead to the same.
-    pub fn before_step(&mut self, state: &State, event: &Event, now: u64) {
+    pub(crate) fn before_step(&mut self, state: &State, event: &Event, now: u64) {
         let (mut once, mut again) = (state.clone(), through_json(state));
         assert_eq!(&again, state, "a state does not survive its journal");
         let first = step(&mut once, event.clone(), Moment(now));
@@ -68,7 +68,7 @@ impl Checks {
     }
 
     /// Takes note of what is asked for.
-    pub fn learn(&mut self, event: &Event) {
+    pub(crate) fn learn(&mut self, event: &Event) {
         let known: Vec<_> = match event {
             Event::Apply {
                 services,
@@ -99,7 +99,7 @@ impl Checks {
         }
     }
 
-    pub fn after_step(
+    pub(crate) fn after_step(
         &mut self,
         before: &State,
         event: &Event,
@@ -382,7 +382,7 @@ impl Checks {
 }
 
 /// ECS's rounding, written down a second time.
-pub fn limits(bounds: Bounds, desired: u32) -> (u32, u32) {
+pub(crate) fn limits(bounds: Bounds, desired: u32) -> (u32, u32) {
     match bounds {
         Bounds::Percent { minimum, maximum } => (
             desired * minimum.0 / 100 + u32::from(desired * minimum.0 % 100 > 0),
@@ -409,7 +409,7 @@ pub fn limits(bounds: Bounds, desired: u32) -> (u32, u32) {
 }
 
 /// The breaker's thresholds, written down a second time.
-pub fn threshold(rule: Threshold, desired: u32) -> u32 {
+pub(crate) fn threshold(rule: Threshold, desired: u32) -> u32 {
     let share = |percent: u32| (f64::from(desired) * f64::from(percent) / 100.0).ceil() as u32;
     match rule {
         Threshold::BoundedPercent(percent) => share(percent).max(3).min(200),
@@ -471,6 +471,6 @@ fn gave_up(outcome: &Outcome) -> bool {
     })
 }
 
-pub fn through_json(state: &State) -> State {
+pub(crate) fn through_json(state: &State) -> State {
     serde_json::from_str(&serde_json::to_string(state).unwrap()).unwrap()
 }

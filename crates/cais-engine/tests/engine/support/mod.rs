@@ -1,41 +1,33 @@
 //! A world that obeys the engine: tasks that start, turn healthy, drain and exit after delays, with
 //! seeded faults. The engine is driven exactly as the supervisor drives it.
 
-#![allow(
-    unreachable_pub,
-    reason = "a module of test binaries has no crate to be reached from"
-)]
-#![allow(
-    clippy::unwrap_used,
-    reason = "support of tests, in which a panic is a failure"
-)]
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![expect(clippy::unwrap_used, reason = "support of tests, in which a panic is a failure")]
 
-pub mod invariants;
+pub(crate) mod invariants;
 
 use cais_engine::event::{
     Action, Event, ExitStatus, ProbeKind, RevisionNumber, Submission, TaskId,
 };
-use cais_engine::notice::{Notice, RolloutState, TaskPhase};
+use cais_engine::notice::{Notice, NoticeKind, RolloutState, TaskPhase};
 use cais_engine::policy::{Bounds, Policy};
-use cais_engine::state::{State, next_wake, step, views};
+use cais_engine::state::{State, next_wake, step, traffic, views};
 use cais_engine::time::Moment;
-use cais_engine::view::ServiceView;
+use cais_engine::view::{ServiceView, Traffic};
 use cais_model::name::ServiceName;
 use cais_model::stack::{Condition, FailureAction, Percent, ProbeTiming, Restart, Threshold};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub fn name(text: &str) -> ServiceName {
+pub(crate) fn name(text: &str) -> ServiceName {
     ServiceName::parse(text).unwrap()
 }
 
-pub fn ms(ms: u64) -> Duration {
+pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// A routed service with both checks and ECS's defaults.
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         routed: true,
         liveness: Some(timing(3)),
@@ -56,7 +48,7 @@ pub fn policy() -> Policy {
     }
 }
 
-pub fn timing(retries: u32) -> ProbeTiming {
+pub(crate) fn timing(retries: u32) -> ProbeTiming {
     ProbeTiming {
         interval: ms(1_000),
         timeout: ms(1_000),
@@ -66,21 +58,21 @@ pub fn timing(retries: u32) -> ProbeTiming {
     }
 }
 
-pub fn percent(minimum: u32, maximum: u32) -> Bounds {
+pub(crate) fn percent(minimum: u32, maximum: u32) -> Bounds {
     Bounds::Percent {
         minimum: Percent(minimum),
         maximum: Percent(maximum),
     }
 }
 
-pub fn after(dependency: &str, condition: Condition) -> Policy {
+pub(crate) fn after(dependency: &str, condition: Condition) -> Policy {
     Policy {
         depends_on: BTreeMap::from([(name(dependency), condition)]),
         ..policy()
     }
 }
 
-pub fn submission(revision: u32, desired: u32, policy: Policy) -> Submission {
+pub(crate) fn submission(revision: u32, desired: u32, policy: Policy) -> Submission {
     Submission {
         revision: RevisionNumber(revision),
         policy,
@@ -89,30 +81,30 @@ pub fn submission(revision: u32, desired: u32, policy: Policy) -> Submission {
     }
 }
 
-pub fn only(service: &str) -> BTreeSet<ServiceName> {
+pub(crate) fn only(service: &str) -> BTreeSet<ServiceName> {
     BTreeSet::from([name(service)])
 }
 
 /// How the tasks of one revision behave.
 #[derive(Debug, Clone, Copy)]
-pub struct Behaviour {
+pub(crate) struct Behaviour {
     /// From `StartTask` to `Started`.
-    pub starts_ms: u64,
+    pub(crate) starts_ms: u64,
     /// The first so many starts fail.
-    pub failing_starts: u32,
+    pub(crate) failing_starts: u32,
     /// From `Started` until its liveness passes; `None`: never.
-    pub alive_ms: Option<u64>,
+    pub(crate) alive_ms: Option<u64>,
     /// From `Started` until it is ready; `None`: never.
-    pub ready_ms: Option<u64>,
+    pub(crate) ready_ms: Option<u64>,
     /// From `Started` until it ends by itself.
-    pub exits: Option<(u64, ExitStatus)>,
+    pub(crate) exits: Option<(u64, ExitStatus)>,
     /// From `Unrouted` to `Drained`; `None`: never.
-    pub drains_ms: Option<u64>,
+    pub(crate) drains_ms: Option<u64>,
     /// From `StopTask` to `Exited`; `None`: only a SIGKILL ends it, and the edge forgets to send it.
-    pub stops_ms: Option<u64>,
+    pub(crate) stops_ms: Option<u64>,
 }
 
-pub const GOOD: Behaviour = Behaviour {
+pub(crate) const GOOD: Behaviour = Behaviour {
     starts_ms: 20,
     failing_starts: 0,
     alive_ms: Some(200),
@@ -124,7 +116,7 @@ pub const GOOD: Behaviour = Behaviour {
 
 /// What can happen to a report on its way to the engine.
 #[derive(Debug, Clone, Copy)]
-pub enum Fault {
+pub(crate) enum Fault {
     Lost,
     Doubled,
     /// By so many milliseconds.
@@ -133,39 +125,43 @@ pub enum Fault {
 
 /// A process of the world.
 #[derive(Debug, Clone)]
-pub struct Process {
-    pub service: ServiceName,
-    pub revision: RevisionNumber,
-    pub behaviour: Behaviour,
-    pub started_at: Option<u64>,
-    pub exit: Option<ExitStatus>,
-    pub start_failed: bool,
-    pub stop_at: Option<u64>,
+pub(crate) struct Process {
+    pub(crate) service: ServiceName,
+    pub(crate) revision: RevisionNumber,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) started_at: Option<u64>,
+    pub(crate) exit: Option<ExitStatus>,
+    pub(crate) start_failed: bool,
+    pub(crate) stop_at: Option<u64>,
     /// Overrides what the behaviour says.
-    pub sick: bool,
-    pub unready: bool,
+    pub(crate) sick: bool,
+    pub(crate) unready: bool,
 }
 
 /// The world and the engine in it.
-pub struct World {
-    pub state: State,
-    pub now: u64,
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) now: u64,
     /// The engine's clock is so far behind the world's: the machine was started anew in between.
-    pub booted_at: u64,
-    pub processes: BTreeMap<TaskId, Process>,
-    pub behaviours: BTreeMap<(ServiceName, RevisionNumber), Behaviour>,
-    pub notices: Vec<(u64, Notice)>,
-    pub actions: Vec<(u64, Action)>,
-    pub finished: u32,
+    pub(crate) booted_at: u64,
+    pub(crate) processes: BTreeMap<TaskId, Process>,
+    pub(crate) behaviours: BTreeMap<(ServiceName, RevisionNumber), Behaviour>,
+    pub(crate) notices: Vec<(u64, Notice)>,
+    pub(crate) actions: Vec<(u64, Action)>,
+    pub(crate) finished: u32,
     /// Does the gateway answer?
-    pub gateway: bool,
+    pub(crate) gateway: bool,
     /// Check that every step, not one in sixteen, is repeatable and survives the journal.
-    pub thorough: bool,
+    pub(crate) thorough: bool,
     /// What happens to the next report of the world.
-    pub fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
+    /// Answers to these probes never arrive.
+    pub(crate) lose: Option<ProbeKind>,
+    /// A SIGKILL does nothing.
+    pub(crate) ignore_kills: bool,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
-    pub checks: invariants::Checks,
+    pub(crate) checks: invariants::Checks,
 }
 
 impl Default for World {
@@ -182,6 +178,8 @@ impl Default for World {
             gateway: true,
             thorough: true,
             fault: None,
+            lose: None,
+            ignore_kills: false,
             queue: BTreeMap::new(),
             sequence: 0,
             checks: invariants::Checks::default(),
@@ -190,12 +188,12 @@ impl Default for World {
 }
 
 impl World {
-    pub fn behave(&mut self, service: &str, revision: u32, behaviour: Behaviour) {
+    pub(crate) fn behave(&mut self, service: &str, revision: u32, behaviour: Behaviour) {
         self.behaviours
             .insert((name(service), RevisionNumber(revision)), behaviour);
     }
 
-    pub fn apply(&mut self, services: impl IntoIterator<Item = (&'static str, Submission)>) {
+    pub(crate) fn apply(&mut self, services: impl IntoIterator<Item = (&'static str, Submission)>) {
         let services = services
             .into_iter()
             .map(|(service, submission)| (name(service), submission))
@@ -207,12 +205,12 @@ impl World {
     }
 
     /// One service `web`, applied.
-    pub fn web(&mut self, revision: u32, desired: u32, policy: Policy) {
+    pub(crate) fn web(&mut self, revision: u32, desired: u32, policy: Policy) {
         self.apply([("web", submission(revision, desired, policy))]);
     }
 
     /// One step of the engine, its actions performed, its promises checked.
-    pub fn feed(&mut self, event: Event) {
+    pub(crate) fn feed(&mut self, event: Event) {
         let moment = self.now - self.booted_at;
         let before = self.state.clone();
         // Checking every step three times over would make the sequences few.
@@ -230,7 +228,7 @@ impl World {
         }
     }
 
-    pub fn later(&mut self, in_ms: u64, event: Event) {
+    pub(crate) fn later(&mut self, in_ms: u64, event: Event) {
         match self.fault.take() {
             // The end of a task is on disk before it is reported; it is never lost as long as anybody listens.
             Some(Fault::Lost) if !matches!(event, Event::Exited { .. }) => return,
@@ -253,6 +251,7 @@ impl World {
                 task,
                 revision,
             } => self.start(service, task, revision),
+            Action::Probe { kind, .. } if self.lose == Some(kind) => {}
             Action::Probe { task, kind } => {
                 let outcome = self.answer(task, kind);
                 self.later(
@@ -282,6 +281,7 @@ impl World {
                     self.end(task, stops, ExitStatus::Code(0));
                 }
             }
+            Action::KillTask { .. } if self.ignore_kills => {}
             Action::KillTask { task } => self.end(task, 1, ExitStatus::Signal(9)),
             Action::ForgetTask { task } => {
                 self.processes.remove(&task);
@@ -343,7 +343,7 @@ impl World {
 
     /// The supervisor dies and a new one takes over from the journal: reports under way are lost,
     /// and what is found about each task is told first.
-    pub fn restart_supervisor(&mut self) {
+    pub(crate) fn restart_supervisor(&mut self) {
         self.state = invariants::through_json(&self.state);
         self.queue.clear();
         let known: Vec<_> = views(&self.state)
@@ -376,7 +376,7 @@ impl World {
     }
 
     /// The machine goes down and comes back: its clock begins anew and no process is left.
-    pub fn reboot(&mut self) {
+    pub(crate) fn reboot(&mut self) {
         self.now += 500;
         self.booted_at = self.now - 100;
         for process in self.processes.values_mut() {
@@ -385,7 +385,7 @@ impl World {
         self.restart_supervisor();
     }
 
-    pub fn end(&mut self, task: TaskId, in_ms: u64, status: ExitStatus) {
+    pub(crate) fn end(&mut self, task: TaskId, in_ms: u64, status: ExitStatus) {
         let status = match self.processes.get_mut(&task) {
             Some(process) => *process.exit.get_or_insert(status),
             // The edge does not hold it: nobody will ever see its end.
@@ -395,7 +395,7 @@ impl World {
     }
 
     /// A task ends by itself now.
-    pub fn crash(&mut self, task: TaskId, status: ExitStatus) {
+    pub(crate) fn crash(&mut self, task: TaskId, status: ExitStatus) {
         self.end(task, 0, status);
     }
 
@@ -427,7 +427,7 @@ impl World {
     }
 
     /// Lets so much time pass.
-    pub fn run(&mut self, for_ms: u64) {
+    pub(crate) fn run(&mut self, for_ms: u64) {
         let until = self.now + for_ms;
         let mut ticks_in_place = 0;
         loop {
@@ -466,7 +466,7 @@ impl World {
     }
 
     /// Lets time pass until the condition holds; returns how long that took.
-    pub fn until(&mut self, what: &str, limit_ms: u64, holds: impl Fn(&World) -> bool) -> u64 {
+    pub(crate) fn until(&mut self, what: &str, limit_ms: u64, holds: impl Fn(&World) -> bool) -> u64 {
         let begun = self.now;
         while !holds(self) {
             assert!(
@@ -479,23 +479,23 @@ impl World {
         self.now - begun
     }
 
-    pub fn view(&self, service: &str) -> ServiceView {
+    pub(crate) fn view(&self, service: &str) -> ServiceView {
         self.find(service)
             .unwrap_or_else(|| panic!("`{service}` is not known\n{}", self.story()))
     }
 
-    pub fn find(&self, service: &str) -> Option<ServiceView> {
+    pub(crate) fn find(&self, service: &str) -> Option<ServiceView> {
         views(&self.state)
             .into_iter()
             .find(|view| view.service.as_str() == service)
     }
 
-    pub fn rollout(&self, service: &str) -> RolloutState {
+    pub(crate) fn rollout(&self, service: &str) -> RolloutState {
         self.view(service).rollout.unwrap().state
     }
 
     /// Ids of the tasks in a phase.
-    pub fn tasks(&self, service: &str, phase: TaskPhase) -> Vec<TaskId> {
+    pub(crate) fn tasks(&self, service: &str, phase: TaskPhase) -> Vec<TaskId> {
         self.view(service)
             .tasks
             .iter()
@@ -504,7 +504,7 @@ impl World {
             .collect()
     }
 
-    pub fn running(&self, service: &str) -> Vec<(TaskId, u32)> {
+    pub(crate) fn running(&self, service: &str) -> Vec<(TaskId, u32)> {
         let view = self.view(service);
         let running = view
             .tasks
@@ -513,8 +513,64 @@ impl World {
         running.map(|task| (task.task, task.revision.0)).collect()
     }
 
+    /// Tasks of a service that the gateway sends requests to.
+    pub(crate) fn serving(&self, service: &str) -> Vec<TaskId> {
+        let traffic = traffic(&self.state);
+        let targets = traffic.get(service).map(Vec::as_slice).unwrap_or_default();
+        targets.iter().filter(|target| target.2 == Traffic::Serve).map(|target| target.0).collect()
+    }
+
+    /// When each task of a service was asked to start, for the first time.
+    pub(crate) fn starts(&self, service: &str) -> Vec<u64> {
+        let mut seen = BTreeSet::new();
+        let starts = self.actions.iter().filter_map(|(at, action)| match action {
+            Action::StartTask { service: of, task, .. } if of.as_str() == service => Some((*at, *task)),
+            _ => None,
+        });
+        starts.filter(|(_, task)| seen.insert(*task)).map(|(at, _)| at).collect()
+    }
+
+    pub(crate) fn started(&self, service: &str) -> usize {
+        self.starts(service).len()
+    }
+
+    /// Every state that the service's rollouts went through, repetitions apart.
+    pub(crate) fn rollout_states(&self, service: &str) -> Vec<RolloutState> {
+        let mut states: Vec<RolloutState> = Vec::new();
+        for (_, notice) in self.notices.iter().filter(|(_, notice)| notice.service.as_str() == service) {
+            if let NoticeKind::Rollout { state, .. } = notice.kind
+                && states.last() != Some(&state)
+            {
+                states.push(state);
+            }
+        }
+        states
+    }
+
+    /// The actions about one task, in order, probes apart.
+    pub(crate) fn done_to(&self, task: TaskId) -> Vec<(u64, Action)> {
+        let about = |action: &Action| match action {
+            Action::StartTask { task: of, .. }
+            | Action::Unroute { task: of }
+            | Action::StopTask { task: of }
+            | Action::KillTask { task: of }
+            | Action::ForgetTask { task: of } => *of == task,
+            Action::Probe { .. } | Action::Finished => false,
+        };
+        self.actions.iter().filter(|(_, action)| about(action)).cloned().collect()
+    }
+
+    /// What was said of one task.
+    pub(crate) fn said_of(&self, task: TaskId) -> Vec<String> {
+        let said = self.notices.iter().filter_map(|(_, notice)| match &notice.kind {
+            NoticeKind::Task { task: of, reason, .. } if *of == task => Some(reason.clone()),
+            _ => None,
+        });
+        said.collect()
+    }
+
     /// Everything that was said, one line each.
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         let lines = self
             .notices
             .iter()
