@@ -336,3 +336,66 @@ async fn memory_before_redis_answers_by_itself_and_never_past_the_end() {
         "1 age=- cais; fwd=bypass; detail=store-unreachable"
     );
 }
+
+/// A certificate for 127.0.0.1 that vouches for itself, and its key; `None` where openssl is missing.
+fn certificate(folder: &std::path::Path) -> Option<(std::path::PathBuf, std::path::PathBuf)> {
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    let words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=redis \
+                 -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE";
+    let made = std::process::Command::new("openssl")
+        .args(words.split_whitespace())
+        .args([
+            "-out".as_ref(),
+            certificate.as_os_str(),
+            "-keyout".as_ref(),
+            key.as_os_str(),
+        ])
+        .stderr(std::process::Stdio::null())
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        support::skipped("SKIPPED redis over TLS: openssl is not installed");
+        return None;
+    }
+    Some((certificate, key))
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_whom_the_given_certificates_vouch_for_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((certificate, key)) = certificate(folder.path()) else {
+        return;
+    };
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let tls = format!(
+        "tls-port {port}\ntls-cert-file {0}\ntls-key-file {1}\ntls-ca-cert-file {0}\ntls-auth-clients no",
+        certificate.display(),
+        key.display(),
+    );
+    let Some(redis) = Redis::start_with("TLS", &tls) else {
+        return;
+    };
+    replica(&redis, Mode::BestEffort).await;
+    let options = || {
+        RedisOptions::new(&format!("rediss://127.0.0.1:{port}"))
+            .unwrap()
+            .password_file(redis.folder.path().join("password"))
+    };
+    let trusted = options().ca_pem(std::fs::read(&certificate).unwrap());
+    let bench = bench_over(
+        Store::Redis(RedisStore::start(trusted)),
+        Mode::Required,
+        &[],
+    );
+    reachable(&bench.cache.health()).await;
+    bench.get("/").await;
+    assert_eq!(line(&bench.get("/").await), "1 age=0 cais; hit; ttl=10");
+    let reason = failing(&RedisStore::start(options()).health()).await;
+    assert!(
+        reason.contains("cannot be reached") && reason.contains("certificate"),
+        "{reason}"
+    );
+}
