@@ -1,5 +1,7 @@
 //! The program as a supervisor runs it: arguments, variables, signals, exit codes, log lines.
 
+#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};

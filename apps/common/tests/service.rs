@@ -1,6 +1,8 @@
 //! A service as its clients and operators see it: the routes, the cache before them, readiness, and a
 //! stop that loses nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
+
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;

@@ -1,5 +1,7 @@
 //! The layer over a real redis-server with a password, started, killed and started again by the test.
 
+#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
+
 mod support;
 
 use cais_cache::store::memory::MemoryStore;

@@ -6,6 +6,11 @@
     unreachable_pub,
     reason = "each test program uses a part of it"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test's helper fails by panicking and says what it skips"
+)]
 
 use bytes::Bytes;
 use cais_cache::{Cache, CacheLayer, Clock, Mode, Store};
