@@ -99,6 +99,18 @@ pub(crate) struct Plan {
     pub(crate) forced: u32,
 }
 
+impl Plan {
+    /// Can a rollout in this position never move again by itself? Tasks are wanted, but nothing may be
+    /// started, nothing may be stopped, and nothing is on its way.
+    pub(crate) fn is_stuck(self, counts: Counts) -> bool {
+        let idle = Self {
+            need: self.need,
+            ..Self::default()
+        };
+        self == idle && self.need > 0 && counts.new_pending == 0
+    }
+}
+
 /// One pass of the rolling update. Apply it, count again and plan again until nothing is left to do.
 pub(crate) fn plan(counts: Counts, desired: u32, limits: Limits) -> Plan {
     let mut plan = Plan::default();

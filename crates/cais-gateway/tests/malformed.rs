@@ -255,6 +255,31 @@ const HEADS: &[(&str, &str, u16)] = &[
         501,
     ),
     (
+        "a target without a slash",
+        "GET x§ HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "an authority as the target of a GET",
+        "GET a:80 HTTP/1.1\r\nHost: a\r\nX: §\r\n\r\n",
+        400,
+    ),
+    (
+        "an asterisk of a GET",
+        "GET * HTTP/1.1\r\nHost: a\r\nX: §\r\n\r\n",
+        400,
+    ),
+    (
+        "an absolute target of another scheme",
+        "GET ftp://a§ HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "an absolute target without a host",
+        "GET http://§ HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+    ),
+    (
         "an absolute target with a user",
         "GET http://u@a§ HTTP/1.1\r\nHost: a\r\n\r\n",
         400,

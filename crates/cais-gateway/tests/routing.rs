@@ -235,3 +235,68 @@ async fn head_204_and_304_have_no_body() {
         }
     }
 }
+
+#[tokio::test]
+async fn whom_a_request_is_for_is_said_by_its_target_before_its_host() {
+    let upstream = Upstream::answering(ok("x")).await;
+    let mut gateway = Gateway::start().await;
+    let address = gateway.listen().await;
+    let mut by_host = table(address, vec![target(1, upstream.address)]);
+    let routes = vec![
+        route(Some("named.test"), "/", "web"),
+        route(Some("127.0.0.1"), "/", "web"),
+    ];
+    by_host.listeners.insert(address, Serves::Http { routes });
+    gateway.apply(by_host).await;
+    for (text, status, sent) in [
+        (
+            "GET http://named.test/a HTTP/1.1\r\nHost: other.test\r\n\r\n",
+            200,
+            "GET /a HTTP/1.1\r\nhost: named.test\r\n",
+        ),
+        (
+            "GET http://named.test?q HTTP/1.1\r\nHost: other.test\r\n\r\n",
+            200,
+            "GET /?q HTTP/1.1\r\n",
+        ),
+        (
+            "GET http://other.test/ HTTP/1.1\r\nHost: named.test\r\n\r\n",
+            404,
+            "",
+        ),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: named.test\r\n\r\n",
+            200,
+            "OPTIONS * HTTP/1.1\r\n",
+        ),
+        ("GET /old HTTP/1.0\r\n\r\n", 200, "host: 127.0.0.1:"),
+    ] {
+        upstream.seen.lock().unwrap().clear();
+        assert_eq!(
+            request(address, text).await.unwrap().status,
+            status,
+            "{text}"
+        );
+        assert!(
+            upstream.seen().contains(sent),
+            "{text}: {}",
+            upstream.seen()
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_body_was_read_ends_the_connection() {
+    let mut gateway = Gateway::start().await;
+    let address = gateway.listen().await;
+    gateway.apply(table(address, vec![])).await;
+    let mut raw = Raw::connect(address).await;
+    raw.send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n")
+        .await;
+    let answer = raw.answer().await.unwrap();
+    assert_eq!(
+        (answer.status, answer.header("connection")),
+        (503, Some("close"))
+    );
+    assert_eq!(raw.remainder().await, "");
+}

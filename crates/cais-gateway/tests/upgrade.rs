@@ -114,3 +114,32 @@ async fn h2c_is_not_passed_on() {
     assert_eq!(request(address, wish).await.unwrap().text(), "plain");
     assert!(!upstream.seen().contains("h2c"), "{}", upstream.seen());
 }
+
+#[tokio::test]
+async fn an_upgrade_behind_a_slow_request_still_waits_for_its_own_decision() {
+    let upstream = Upstream::with(|mut peer| async move {
+        while let Some(head) = peer.read_head().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if !head.starts_with("GET /2") {
+                peer.say(ok("plain")).await;
+                continue;
+            }
+            peer.say(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n",
+            )
+            .await;
+            while peer.fill().await.unwrap() < 5 {}
+            let bytes = peer.take_rest();
+            return peer.say(bytes).await;
+        }
+    })
+    .await;
+    let (_gateway, address) = Gateway::serving(vec![target(1, upstream.address)]).await;
+    let mut raw = Raw::connect(address).await;
+    let first = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n";
+    let second = "GET /2 HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n";
+    raw.send(format!("{first}{second}\0\n\r\n!")).await;
+    assert_eq!(raw.answer().await.unwrap().text(), "plain");
+    assert_eq!(raw.answer().await.unwrap().status, 101);
+    assert_eq!(raw.exactly(5).await, b"\0\n\r\n!");
+}

@@ -1,0 +1,1 @@
+//! Every sequence of a small world.
