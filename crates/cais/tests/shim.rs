@@ -803,3 +803,34 @@ async fn a_shim_killed_at_any_moment_of_its_birth_leaves_one_process_or_none() {
             .unwrap_or_else(|_| panic!("{what}: {:?} run", marked(&spec)));
     }
 }
+
+#[tokio::test]
+async fn a_daemon_whose_first_thread_has_ended_is_still_alive_and_ended() {
+    let mut stack = Stack::new();
+    // Python's main thread leaves by pthread_exit; the other one sleeps on.
+    let daemon = "import ctypes,os,threading,time\n\
+                  threading.Thread(target=time.sleep,args=(1000,)).start()\n\
+                  os.setsid() if os.getpid()!=os.getsid(0) else None\n\
+                  print('daemon',os.getpid(),flush=True)\n\
+                  os.close(1); os.close(2)\n\
+                  ctypes.CDLL(None).pthread_exit(None)";
+    let script =
+        format!("python3 -c \"{daemon}\" & while [ ! -e go ]; do sleep 0.02; done; exit 8");
+    stack.sh(1, &script).await;
+    stack.says(1, "daemon").await;
+    let log = stack.log(1);
+    let pid: u32 = log.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    let first_thread_ends = async {
+        while !fs::read_to_string(format!("/proc/{pid}/stat"))
+            .unwrap()
+            .contains(") Z ")
+        {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, first_thread_ends).await.unwrap();
+    assert!(alive(pid));
+    fs::write(stack.dir.path().join("go"), "").unwrap();
+    assert_eq!(stack.end().await, ExitStatus::Code(8));
+    assert!(!alive(pid));
+}
