@@ -132,7 +132,10 @@ impl Stack {
         };
         let pid = supervisor.spawn(start).await.unwrap();
         self.says(task, "ready").await;
-        supervisor.shutdown_background();
+        // Waits until its last thread is gone: it must not see what happens next.
+        tokio::task::spawn_blocking(move || supervisor.shutdown_timeout(PATIENCE))
+            .await
+            .unwrap();
         pid
     }
 }
