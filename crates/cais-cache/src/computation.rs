@@ -91,7 +91,26 @@ where
             };
             let passenger = match self.cache().flights().board(&place.key) {
                 Seat::Passenger(passenger) => passenger,
-                Seat::Leader(leader) => return self.lead(terms, target, leader).await,
+                Seat::Leader(leader) => {
+                    // Looks once more: the computation before this one may have ended, or the target's
+                    // `Vary` have become known, between the look and the seat.
+                    match look(self.cache(), &self.head, terms, target).await {
+                        Step::Answer(response) => return Ok(response),
+                        Step::Board(again, fwd) if again.key == place.key => {
+                            let (place, how, leader) = (again, Put::IfAbsent, Some(leader));
+                            return self
+                                .compute(Errand {
+                                    terms,
+                                    place,
+                                    fwd,
+                                    how,
+                                    leader,
+                                })
+                                .await;
+                        }
+                        Step::Board(..) | Step::Alone(..) => continue,
+                    }
+                }
             };
             match passenger.wait().await {
                 Some(Landing::Shared(entry, selector)) => {
@@ -105,24 +124,6 @@ where
         }
         let (place, fwd) = last.unwrap_or_else(|| (Place::of(target), Fwd::UriMiss));
         self.alone(terms, place, fwd).await
-    }
-
-    /// Looks once more, because the computation before this one may have ended between the look and the
-    /// seat, and computes for all who wait.
-    async fn lead(self, terms: Terms, target: &str, leader: Leader) -> Answer<S::Error> {
-        let (place, fwd) = match look(self.cache(), &self.head, terms, target).await {
-            Step::Answer(response) => return Ok(response),
-            Step::Alone(place, fwd) => return self.alone(terms, place, fwd).await,
-            Step::Board(place, fwd) => (place, fwd),
-        };
-        self.compute(Errand {
-            terms,
-            place,
-            fwd,
-            how: Put::IfAbsent,
-            leader: Some(leader),
-        })
-        .await
     }
 
     /// Computes for this request only.

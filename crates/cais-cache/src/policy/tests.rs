@@ -272,3 +272,26 @@ fn a_stored_response_is_reused_on_the_requests_terms() {
         assert_eq!(reuse, expected, "{asked} / {stored} / {later_ms}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_a_field_holds_a_decision_comes_out(
+        name in proptest::sample::select(vec![
+            "cache-control", "age", "expires", "date", "vary", "content-type", "authorization",
+        ]),
+        bytes in proptest::collection::vec(32..=255_u8, 0..60),
+        now_ms: u64,
+    ) {
+        // DEL is the one byte of these that no field may hold.
+        let bytes: Vec<u8> = bytes.into_iter().filter(|&byte| byte != 127).collect();
+        let value = http::HeaderValue::from_bytes(&bytes).unwrap();
+        let (mut asked, mut told) = (request("GET", "/", ""), response(200, ""));
+        asked.headers.insert(name, value.clone());
+        told.headers.insert(name, value);
+        if let Lookup::Ask(terms) = on_request(&asked)
+            && let Storing::Store(lifetime) = on_response(terms, &told, TTL, now_ms)
+        {
+            proptest::prop_assert!(lifetime.generated_ms <= now_ms && now_ms < lifetime.expires_ms);
+        }
+    }
+}

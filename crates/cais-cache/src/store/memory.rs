@@ -93,3 +93,57 @@ impl MemoryStore {
         self.0.records.remove(key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Entry;
+    use bytes::Bytes;
+    use http::{HeaderMap, StatusCode};
+
+    fn record(expires_ms: u64, length: usize) -> Record {
+        Record::Entry(Arc::new(Entry {
+            generated_ms: 0,
+            expires_ms,
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::from(vec![b'x'; length]),
+            vary: Vec::new(),
+        }))
+    }
+
+    #[test]
+    fn what_it_holds_never_weighs_more_than_its_capacity() {
+        for capacity in [100_000, 40 << 20] {
+            let store = MemoryStore::new(capacity);
+            for count in 0..2_000_usize {
+                store.put(&count.to_string(), record(10, 60_000), Put::Overwrite, 0);
+                assert!(
+                    store.weight_bytes() <= capacity,
+                    "{} of {capacity}",
+                    store.weight_bytes()
+                );
+            }
+            assert!(store.weight_bytes() > 0);
+        }
+    }
+
+    #[test]
+    fn a_body_of_the_layers_limit_is_kept_however_many_cores_there_are() {
+        let store = MemoryStore::new(16 << 20);
+        for key in 0..8 {
+            store.put(&key.to_string(), record(10, 1 << 20), Put::Overwrite, 0);
+            assert!(store.get(&key.to_string(), 0).is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_first_stays_until_it_ends() {
+        let store = MemoryStore::new(1 << 20);
+        let put = |expires_ms, now_ms| store.put("k", record(expires_ms, 1), Put::IfAbsent, now_ms);
+        assert!(matches!(put(10, 0), Written::Ours));
+        assert!(matches!(put(20, 9), Written::Theirs(theirs) if theirs.expires_ms() == 10));
+        assert!(matches!(put(20, 10), Written::Ours));
+        assert!(store.get("k", 20).is_none());
+    }
+}
