@@ -75,7 +75,7 @@ pub(crate) enum Booted {
 
 /// What wakes the loop besides its timer.
 enum Input {
-    Event(Event),
+    Event(Box<Event>),
     Request(Box<crate::control::Request>, Replies),
     Started(TaskId, Result<(TaskHandle, Arc<Manner>), String>),
     ReviveGateway,
@@ -268,7 +268,7 @@ impl Supervisor {
 
     async fn take(&mut self, input: Input) {
         match input {
-            Input::Event(event) => self.feed(event).await,
+            Input::Event(event) => self.feed(*event).await,
             Input::Request(request, replies) => self.request(*request, replies).await,
             Input::Started(task, result) => self.task_started(task, result).await,
             Input::ReviveGateway => self.revive_gateway().await,

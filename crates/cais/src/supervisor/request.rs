@@ -414,7 +414,7 @@ async fn wait_for_exit(pid: u32, limit: Duration) {
         // A zombie has finished, whoever reaps it.
         match std::fs::read_to_string(&stat) {
             Ok(text) if !text.contains(") Z ") => {
-                tokio::time::sleep(Duration::from_millis(5)).await
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             _ => return,
         }
