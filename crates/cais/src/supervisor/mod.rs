@@ -255,7 +255,7 @@ impl Supervisor {
 
     /// How long nothing needs doing.
     fn sleep(&self) -> Duration {
-        if !self.unwritten.is_empty() {
+        if !self.unwritten.is_empty() || self.journal_fault.is_some() {
             return JOURNAL_RETRY;
         }
         let deadlines = self.waiters.iter().filter_map(|waiter| waiter.deadline);
@@ -297,19 +297,23 @@ impl Supervisor {
         self.feed(Event::Tick).await;
     }
 
-    /// One step, retried later when the journal cannot be written.
+    /// One step, retried later when the journal cannot be written. Ticks and answers of probes are
+    /// not kept: time passes again, and the engine asks again.
     async fn feed(&mut self, event: Event) {
         if let Err(error) = self.try_feed(event.clone()).await {
-            tracing::error!(%error, "the journal cannot be written; the step waits");
-            self.journal_fault = Some(error.to_string());
-            self.unwritten.push_back(event);
+            let failure = journal_failure(error);
+            tracing::error!(%failure, "the journal cannot be written; the step waits");
+            self.journal_fault = Some(failure.message);
+            if !is_routine(&event) {
+                self.unwritten.push_back(event);
+            }
         }
     }
 
     /// One step: decide, commit, perform. When the commit fails nothing has happened.
     async fn try_feed(&mut self, event: Event) -> Result<(), JournalError> {
         let now = self.now();
-        let routine = matches!(event, Event::Probed { .. } | Event::Tick);
+        let routine = is_routine(&event);
         let mut next = self.state.clone();
         let outcome = cais_engine::state::step(&mut next, event, now);
         let acts = outcome
@@ -438,6 +442,11 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// Events that come again by themselves.
+fn is_routine(event: &Event) -> bool {
+    matches!(event, Event::Probed { .. } | Event::Tick)
 }
 
 /// A journal's refusal as the command line shows it.
