@@ -252,7 +252,7 @@ impl Node {
         }
     }
 
-    /// As canonical YAML (see [`yaml_text`](crate::yaml_text)): keys sorted, two spaces a level.
+    /// As canonical YAML: keys sorted, two spaces a level.
     pub fn to_yaml(&self) -> String {
         crate::yaml_text::print(self)
     }
