@@ -2,6 +2,7 @@
 //! the world behaves. `CAIS_SEQUENCES` sets their number:
 //! `CAIS_SEQUENCES=1000000 cargo test --release -p cais-engine --test engine sequences`.
 
+use crate::support::{Behaviour, Fault, GOOD, World, ms, name, percent, submission};
 use cais_engine::event::{Event, ExitStatus, RevisionNumber, TaskId};
 use cais_engine::notice::{RolloutState, TaskHealth, TaskPhase};
 use cais_engine::policy::{Bounds, Policy};
@@ -13,7 +14,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use crate::support::{Behaviour, Fault, GOOD, World, ms, name, percent, submission};
 
 const SERVICES: [&str; 3] = ["cache", "api", "web"];
 
