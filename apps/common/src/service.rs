@@ -45,7 +45,6 @@ impl Service {
     }
 
     /// Everything the service answers.
-    #[must_use]
     pub fn router(self, cache: Cache, readiness: Readiness) -> Router {
         // The service says the same whatever host it is asked by.
         let layer = CacheLayer::new(cache.clone(), self.name)

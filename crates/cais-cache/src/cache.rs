@@ -59,15 +59,26 @@ pub(crate) struct Place {
     /// Key of the target.
     pub(crate) target: String,
     /// What the target's responses vary by, where that is known.
-    pub(crate) variants: Option<Variants>,
+    pub(crate) variants: Option<Arc<Variants>>,
 }
 
 /// What became of a response that was to be stored.
 #[derive(Debug)]
 pub(crate) enum Kept {
-    Ours(Arc<str>),
-    /// Another replica's stands there, with this key.
-    Theirs(Arc<Entry>, Arc<str>),
+    Ours,
+    /// Another replica's stands there.
+    Theirs(Arc<Entry>),
+}
+
+impl Place {
+    /// For a target of which nothing is known.
+    pub(crate) fn of(target: &str) -> Self {
+        Self {
+            key: target.to_owned(),
+            target: target.to_owned(),
+            variants: None,
+        }
+    }
 }
 
 impl Cache {
@@ -134,23 +145,19 @@ impl Cache {
         request: &request::Parts,
         terms: Terms,
     ) -> Result<Found, StoreError> {
-        let mut place = Place {
-            key: target.to_owned(),
-            target: target.to_owned(),
-            variants: None,
-        };
+        let mut place = Place::of(target);
         let mut record = self.get(target).await?;
-        if let Some(Record::Variants(variants)) = record.as_deref() {
-            place.key = key::variant(target, &variants.vary, request);
-            place.variants = Some(variants.clone());
+        if let Some(Record::Variants(variants)) = &record {
+            place.key = key::variant(target, variants, request);
+            place.variants = Some(Arc::clone(variants));
             record = self.get(&place.key).await?;
         }
-        let Some(Record::Entry(entry)) = record.as_deref() else {
+        let Some(Record::Entry(entry)) = record else {
             return Ok(Found::Nothing(place));
         };
-        Ok(match policy::on_reuse(terms, entry, self.now_ms()) {
+        Ok(match policy::on_reuse(terms, &entry, self.now_ms()) {
             Reuse::Fresh { age_s, ttl_s } => Found::Fresh {
-                entry: Arc::new(entry.clone()),
+                entry,
                 age_s,
                 ttl_s,
             },
@@ -167,77 +174,74 @@ impl Cache {
         entry: &Arc<Entry>,
         how: Put,
     ) -> Result<Kept, StoreError> {
-        if entry.vary.is_empty() {
-            let key: Arc<str> = place.target.as_str().into();
-            return self.write(key, entry, how).await;
-        }
-        let key: Arc<str> = key::variant(&place.target, &entry.vary, request).into();
-        // A variant that the lookup did not see may be left over from a list that was removed since:
-        // it is overwritten, unless another replica has begun a new list in between.
-        let began_list = self.keep_variants(place, entry).await?;
-        let how = if began_list { Put::Overwrite } else { how };
-        self.write(key, entry, how).await
-    }
-
-    /// Forgets what is stored for a target (RFC 9111 §4.4). Variants stay until they end, but nothing
-    /// leads to them.
-    pub(crate) async fn forget(&self, target: &str) -> Result<(), StoreError> {
-        self.counted(self.0.store.remove(target).await)
-    }
-
-    async fn write(&self, key: Arc<str>, entry: &Arc<Entry>, how: Put) -> Result<Kept, StoreError> {
-        let record = Arc::new(Record::Entry(Entry::clone(entry)));
-        match self.put(&key, Arc::clone(&record), how).await? {
-            Written::Ours => Ok(Kept::Ours(key)),
-            Written::Theirs(theirs) => match theirs.as_ref() {
-                Record::Entry(theirs) => Ok(Kept::Theirs(Arc::new(theirs.clone()), key)),
-                // The target varied until now, and does not any more.
-                Record::Variants(_) => {
-                    self.put(&key, record, Put::Overwrite).await?;
-                    Ok(Kept::Ours(key))
-                }
-            },
-        }
-    }
-
-    /// Makes the target's key lead to variants, for at least as long as this one lives. True when the
-    /// list is new.
-    async fn keep_variants(&self, place: &Place, entry: &Entry) -> Result<bool, StoreError> {
-        // Twice the lifetime, so that the list is not written again with every variant.
-        let lifetime_ms = entry.expires_ms.saturating_sub(entry.generated_ms);
-        let list = Variants {
-            expires_ms: entry.expires_ms.saturating_add(lifetime_ms),
-            vary: entry.vary.clone(),
+        let key = if entry.vary.is_empty() {
+            place.target.clone()
+        } else {
+            let variants = self.list_for(place, entry).await?;
+            key::variant(&place.target, &variants, request)
         };
-        let leads =
-            |known: &Variants| known.vary == entry.vary && known.expires_ms >= entry.expires_ms;
-        if place.variants.as_ref().is_some_and(leads) {
-            return Ok(false);
-        }
-        let record = Arc::new(Record::Variants(list));
-        if place.variants.is_some() {
-            self.put(&place.target, record, Put::Overwrite).await?;
-            return Ok(false);
-        }
-        match self
-            .put(&place.target, Arc::clone(&record), Put::IfAbsent)
-            .await?
-        {
-            Written::Ours => Ok(true),
-            Written::Theirs(theirs) => {
-                if !matches!(theirs.as_ref(), Record::Variants(known) if leads(known)) {
-                    self.put(&place.target, record, Put::Overwrite).await?;
-                }
-                Ok(false)
+        let record = Record::Entry(Arc::clone(entry));
+        match self.put(&key, record.clone(), how).await? {
+            Written::Ours => Ok(Kept::Ours),
+            Written::Theirs(Record::Entry(theirs)) => Ok(Kept::Theirs(theirs)),
+            // The target varied until now, and does not any more.
+            Written::Theirs(Record::Variants(_)) => {
+                self.put(&key, record, Put::Overwrite).await?;
+                Ok(Kept::Ours)
             }
         }
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Arc<Record>>, StoreError> {
+    /// Forgets what is stored for a target, and with the list of its variants all of them
+    /// (RFC 9111 §4.4).
+    pub(crate) async fn forget(&self, target: &str) -> Result<(), StoreError> {
+        self.counted(self.0.store.remove(target).await)
+    }
+
+    /// The list of variants that leads to this response, for at least as long as it lives: the one that
+    /// the lookup saw, the one that another replica began since, or a new one.
+    async fn list_for(&self, place: &Place, entry: &Entry) -> Result<Arc<Variants>, StoreError> {
+        if let Some(known) = &place.variants {
+            return self.extend(&place.target, known, entry).await;
+        }
+        let fresh = list(fastrand::u64(..), entry);
+        let record = Record::Variants(Arc::clone(&fresh));
+        match self.put(&place.target, record, Put::IfAbsent).await? {
+            Written::Ours => Ok(fresh),
+            Written::Theirs(Record::Variants(theirs)) => {
+                self.extend(&place.target, &theirs, entry).await
+            }
+            Written::Theirs(Record::Entry(_)) => self.begin(&place.target, fresh).await,
+        }
+    }
+
+    /// `known`, if it leads to the response long enough; else its successor.
+    async fn extend(
+        &self,
+        target: &str,
+        known: &Arc<Variants>,
+        entry: &Entry,
+    ) -> Result<Arc<Variants>, StoreError> {
+        if known.vary != entry.vary {
+            return self.begin(target, list(fastrand::u64(..), entry)).await;
+        }
+        if known.expires_ms >= entry.expires_ms {
+            return Ok(Arc::clone(known));
+        }
+        self.begin(target, list(known.series, entry)).await
+    }
+
+    async fn begin(&self, target: &str, list: Arc<Variants>) -> Result<Arc<Variants>, StoreError> {
+        self.put(target, Record::Variants(Arc::clone(&list)), Put::Overwrite)
+            .await?;
+        Ok(list)
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
         self.counted(self.0.store.get(key, self.now_ms()).await)
     }
 
-    async fn put(&self, key: &str, record: Arc<Record>, how: Put) -> Result<Written, StoreError> {
+    async fn put(&self, key: &str, record: Record, how: Put) -> Result<Written, StoreError> {
         self.counted(self.0.store.put(key, record, how, self.now_ms()).await)
     }
 
@@ -247,4 +251,16 @@ impl Cache {
         }
         result
     }
+}
+
+/// A list that begins with this response. It lives twice as long, so that it is not written again with
+/// every variant.
+fn list(series: u64, entry: &Entry) -> Arc<Variants> {
+    let lifetime_ms = entry.expires_ms.saturating_sub(entry.generated_ms);
+    let expires_ms = entry.expires_ms.saturating_add(lifetime_ms);
+    Arc::new(Variants {
+        expires_ms,
+        series,
+        vary: entry.vary.clone(),
+    })
 }

@@ -3,14 +3,15 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use std::sync::Arc;
 
-/// What a key leads to.
+/// What a key leads to. Clones are cheap.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Record {
     /// A response.
-    Entry(Entry),
+    Entry(Arc<Entry>),
     /// The target's responses vary: each stands under a key of its own.
-    Variants(Variants),
+    Variants(Arc<Variants>),
 }
 
 /// A stored response.
@@ -35,6 +36,9 @@ pub struct Entry {
 pub struct Variants {
     /// Unix milliseconds; no earlier than the last of the responses it leads to.
     pub expires_ms: u64,
+    /// Part of the keys of all responses that it leads to, drawn by chance when it began. Removing the
+    /// list therefore removes them all: the next one has another series.
+    pub series: u64,
     /// Field names, lower case, sorted, each once.
     pub vary: Vec<HeaderName>,
 }
@@ -73,8 +77,8 @@ impl Record {
     }
 
     /// Its bytes, all integers big-endian:
-    /// `magic[4] kind[1] expires[8] vary-count[2] (length[2] name)*`, then for a response
-    /// `generated[8] status[2] field-count[2] (length[2] name length[4] value)* length[4] body`, then
+    /// `magic[4] kind[1] expires[8] vary-count[2] (length[2] name)*`, then for a list of variants
+    /// `series[8]`, for a response `generated[8] status[2] field-count[2] (length[2] name length[4] value)* length[4] body`, then
     /// the first 8 bytes of the BLAKE3 of all before. `None` when a count does not fit its field, which
     /// no HTTP message that a server accepts reaches.
     #[must_use]
@@ -92,6 +96,7 @@ impl Record {
                 out.put_u8(VARIANTS);
                 out.put_u64(variants.expires_ms);
                 put_names(&mut out, &variants.vary)?;
+                out.put_u64(variants.series);
             }
         }
         let sum = blake3::hash(&out);
@@ -115,8 +120,15 @@ impl Record {
         let expires_ms = rest.try_get_u64().ok()?;
         let vary = take_names(&mut rest)?;
         let record = match kind {
-            ENTRY => Self::Entry(take_response(&mut rest, expires_ms, vary)?),
-            VARIANTS => Self::Variants(Variants { expires_ms, vary }),
+            ENTRY => Self::Entry(Arc::new(take_response(&mut rest, expires_ms, vary)?)),
+            VARIANTS => {
+                let series = rest.try_get_u64().ok()?;
+                Self::Variants(Arc::new(Variants {
+                    expires_ms,
+                    series,
+                    vary,
+                }))
+            }
             _ => return None,
         };
         rest.is_empty().then_some(record)
@@ -187,4 +199,112 @@ fn take_response(rest: &mut Bytes, expires_ms: u64, vary: Vec<HeaderName>) -> Op
         body,
         vary,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn name() -> impl Strategy<Value = HeaderName> {
+        "[a-z][a-z0-9-]{0,20}".prop_map(|name| name.parse().unwrap())
+    }
+
+    fn value() -> impl Strategy<Value = HeaderValue> {
+        // What a field may hold (RFC 9110 §5.5): tab, visible ASCII and everything from 0x80.
+        vec(prop_oneof![Just(b'\t'), 32..127_u8, 128..=255_u8], 0..40)
+            .prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
+    }
+
+    prop_compose! {
+        fn entry()(
+            generated_ms: u64,
+            expires_ms: u64,
+            status in 100..1000_u16,
+            fields in vec((name(), value()), 0..12),
+            body in vec(any::<u8>(), 0..300),
+            vary in vec(name(), 0..4),
+        ) -> Record {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(name, value);
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            Record::Entry(Arc::new(Entry { generated_ms, expires_ms, status, headers, body: body.into(), vary }))
+        }
+    }
+
+    fn record() -> impl Strategy<Value = Record> {
+        let variants = (any::<u64>(), any::<u64>(), vec(name(), 0..5)).prop_map(
+            |(expires_ms, series, vary)| {
+                Record::Variants(Arc::new(Variants {
+                    expires_ms,
+                    series,
+                    vary,
+                }))
+            },
+        );
+        prop_oneof![3 => entry(), 1 => variants]
+    }
+
+    /// `body` with a checksum that is right, to get past it.
+    fn sealed(body: &[u8]) -> Bytes {
+        let mut bytes = body.to_vec();
+        bytes.extend_from_slice(&blake3::hash(body).as_bytes()[..CHECKSUM_BYTES]);
+        bytes.into()
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_decodes_to_the_same(record in record()) {
+            prop_assert_eq!(Record::decode(record.encode().unwrap()), Some(record));
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_a_miss(bytes in vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(Record::decode(bytes.into()), None);
+        }
+
+        #[test]
+        fn arbitrary_bytes_behind_a_right_beginning_and_checksum_never_panic(
+            kind in 0..4_u8,
+            rest in vec(any::<u8>(), 0..200),
+        ) {
+            let body = [MAGIC.as_slice(), &[kind], &rest].concat();
+            drop(Record::decode(sealed(&body)));
+        }
+
+        #[test]
+        fn one_changed_byte_or_a_missing_end_is_a_miss(
+            record in record(),
+            at: proptest::sample::Index,
+            change in 1..=255_u8,
+        ) {
+            let bytes = record.encode().unwrap();
+            let at = at.index(bytes.len());
+            let mut changed = bytes.to_vec();
+            changed[at] ^= change;
+            prop_assert_eq!(Record::decode(changed.into()), None);
+            prop_assert_eq!(Record::decode(bytes.slice(..at)), None);
+        }
+    }
+
+    #[test]
+    fn another_version_is_a_miss() {
+        assert_eq!(
+            Record::decode(sealed(b"cai\x02\x02\0\0\0\0\0\0\0\x01\0\0")),
+            None
+        );
+        let ours = sealed(b"cai\x01\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\x02");
+        let expected = Variants {
+            expires_ms: 1,
+            series: 2,
+            vary: Vec::new(),
+        };
+        assert_eq!(
+            Record::decode(ours),
+            Some(Record::Variants(Arc::new(expected)))
+        );
+    }
 }

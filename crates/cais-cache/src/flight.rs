@@ -13,7 +13,7 @@ pub(crate) struct Flights(Mutex<HashMap<String, watch::Receiver<Option<Landing>>
 /// What a computation came to.
 #[derive(Debug, Clone)]
 pub(crate) enum Landing {
-    /// A response that others may have, and the key of its variant.
+    /// A response that others may have, if they select the same by its `Vary`.
     Shared(Arc<Entry>, Arc<str>),
     /// A response for one client only: the others compute their own, all at once.
     OneOnly,

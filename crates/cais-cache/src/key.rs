@@ -1,6 +1,7 @@
 //! Under which key a response stands: its target, and for a target whose responses vary the values of
 //! the request fields that select one (RFC 9111 §2 and §4.1).
 
+use crate::entry::Variants;
 use http::header::HOST;
 use http::{HeaderName, request};
 
@@ -40,12 +41,18 @@ pub(crate) fn target(prefix: &str, host: KeyHost, request: &request::Parts) -> S
     }
 }
 
-/// Key of one of a target's variants: the target's and a hash of the selecting fields. A hash, because
-/// their values have any length and any bytes; a strong one, because clients choose them.
-pub(crate) fn variant(target: &str, vary: &[HeaderName], request: &request::Parts) -> String {
-    if vary.is_empty() {
-        return target.to_owned();
-    }
+/// Key of one of a target's variants.
+pub(crate) fn variant(target: &str, variants: &Variants, request: &request::Parts) -> String {
+    format!(
+        "{target}#{:016x}#{}",
+        variants.series,
+        selector(&variants.vary, request)
+    )
+}
+
+/// Tells the values of the selecting fields apart: by a hash, because they have any length and any
+/// bytes; by a strong one, because clients choose them.
+pub(crate) fn selector(vary: &[HeaderName], request: &request::Parts) -> String {
     let mut hasher = blake3::Hasher::new();
     for name in vary {
         hasher.update(name.as_str().as_bytes());
@@ -55,7 +62,7 @@ pub(crate) fn variant(target: &str, vary: &[HeaderName], request: &request::Part
         }
         hasher.update(b"\n");
     }
-    format!("{target}#{}", &hasher.finalize().to_hex()[..32])
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 #[cfg(test)]
@@ -89,7 +96,7 @@ mod tests {
     #[test]
     fn variants_differ_by_the_selecting_fields_alone() {
         let key =
-            |fields: &[(&str, &str)]| variant("t", &[ACCEPT, ACCEPT_LANGUAGE], &parts("/", fields));
+            |fields: &[(&str, &str)]| selector(&[ACCEPT, ACCEPT_LANGUAGE], &parts("/", fields));
         assert_eq!(
             key(&[("accept", "a"), ("x", "1")]),
             key(&[("accept", "a"), ("x", "2")])
@@ -101,6 +108,9 @@ mod tests {
             key(&[("accept", "a"), ("accept", "b")])
         );
         assert_ne!(key(&[("accept", "a")]), key(&[]));
-        assert_eq!(variant("t", &[], &parts("/", &[("accept", "a")])), "t");
+        assert_eq!(
+            selector(&[], &parts("/", &[("accept", "a")])),
+            selector(&[], &parts("/", &[]))
+        );
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod cache;
 mod clock;
+mod computation;
 pub mod directives;
 pub mod entry;
 mod flight;

@@ -131,10 +131,11 @@ pub(crate) fn complete(headers: &mut HeaderMap, lifetime: &Lifetime) {
         }
     }
     let seconds = (lifetime.expires_ms - lifetime.generated_ms) / 1000;
-    if lifetime.by_default && seconds > 0 {
-        if let Ok(value) = HeaderValue::from_str(&format!("max-age={seconds}")) {
-            headers.append(CACHE_CONTROL, value);
-        }
+    if lifetime.by_default
+        && seconds > 0
+        && let Ok(value) = HeaderValue::from_str(&format!("max-age={seconds}"))
+    {
+        headers.append(CACHE_CONTROL, value);
     }
 }
 

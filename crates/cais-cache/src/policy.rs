@@ -306,3 +306,6 @@ fn date_ms(value: &[u8]) -> Option<u64> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

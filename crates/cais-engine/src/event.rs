@@ -62,7 +62,10 @@ pub struct Submission {
 }
 
 /// What happened.
-#[expect(clippy::large_enum_variant, reason = "events live for one step; a box would show in every caller")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events live for one step; a box would show in every caller"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {

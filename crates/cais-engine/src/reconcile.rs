@@ -34,11 +34,12 @@ pub(crate) fn aim(service: &Service) -> Aim {
     }
 }
 
-/// Starts and stops tasks until the plan is empty.
-pub(crate) fn reconcile(service: &mut Service, turn: &mut Turn<'_>) {
+/// Starts and stops tasks until the plan is empty. Says whether the service is stuck: its bounds let
+/// it neither start nor stop what it would have to.
+pub(crate) fn reconcile(service: &mut Service, turn: &mut Turn<'_>) -> bool {
     let aim = aim(service);
     let deployment = match aim {
-        Aim::Nothing => return,
+        Aim::Nothing => return false,
         Aim::Target => service.target,
         Aim::Maintain(current) | Aim::Hold(_, current) => current,
     };
@@ -52,6 +53,7 @@ pub(crate) fn reconcile(service: &mut Service, turn: &mut Turn<'_>) {
                 planner::plan(counts, service.desired, limits)
             }
         };
+        let stuck = aim == Aim::Target && plan.is_stuck(counts);
         if aim == Aim::Target && is_between_batches(service, counts, turn.now) {
             plan.start = 0;
             plan.stop_old_healthy -= plan.forced;
@@ -60,7 +62,7 @@ pub(crate) fn reconcile(service: &mut Service, turn: &mut Turn<'_>) {
         stop_planned(service, plan, aim, turn);
         start_planned(service, plan, deployment, turn);
         if turn.effects() == begun {
-            return;
+            return stuck;
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::drain;
 use crate::event::{ExitStatus, TaskId};
 use crate::notice::{NoticeKind, TaskPhase};
 use crate::policy::Policy;
+use crate::reconcile::{self, Aim};
 use crate::rollout;
 use crate::state::{Backoff, Service};
 use crate::step::Turn;
@@ -177,8 +178,8 @@ fn count_failure(
     };
     let (generation, proven) = (task.generation, task.proven);
     let of_target = generation == service.target.generation;
-    let held = service.rollout.hold.is_some();
-    if of_target || held {
+    // An old task's place is not filled again, unless the service only keeps what it has.
+    if of_target || reconcile::aim(service) != Aim::Target {
         let pause = throttle::pause(id, failures);
         service.backoff.push(Backoff {
             attempt: failures,

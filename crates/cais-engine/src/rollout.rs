@@ -84,8 +84,15 @@ pub(crate) fn is_active(state: RolloutState) -> bool {
 pub(crate) fn advance(service: &mut Service, gate: &Gate, turn: &mut Turn<'_>) {
     pass_gate(service, gate, turn);
     observe(service, turn);
-    reconcile::reconcile(service, turn);
+    let stuck = reconcile::reconcile(service, turn);
     conclude(service, turn);
+    if stuck && is_active(service.rollout.state) {
+        let reason = format!(
+            "the bounds leave no room to replace any of {} tasks",
+            service.desired
+        );
+        trip(service, &reason, FailureAction::Rollback, turn);
+    }
     check_deadline(service, turn);
 }
 
@@ -116,19 +123,8 @@ fn pass_gate(service: &mut Service, gate: &Gate, turn: &mut Turn<'_>) {
 
 fn open(service: &mut Service, turn: &mut Turn<'_>) {
     service.waiting = None;
+    service.backoff.clear();
     service.rollout.progress_at = turn.now;
-    let stuck = service.rollout.replaces
-        && service
-            .live()
-            .any(|(_, task)| task.generation != service.target.generation)
-        && !service.target_policy().bounds.can_progress(service.desired);
-    if stuck {
-        let reason = format!(
-            "the bounds leave no room to replace any of {} tasks",
-            service.desired
-        );
-        return trip(service, &reason, FailureAction::Rollback, turn);
-    }
     let reason = if service.rollout.replaces {
         "tasks are being replaced"
     } else {

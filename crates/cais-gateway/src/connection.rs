@@ -3,11 +3,14 @@
 
 use crate::answer::Refused;
 use crate::core::Core;
+use crate::download::Ending;
+use crate::framing::Refusal;
 use crate::guard::{Deadline, Guard, HEAD_TIMEOUT, KEEP_ALIVE_TIMEOUT, Wire};
 use crate::headers::new_request_id;
 use crate::proxy::{self, Client};
 use crate::record::Trace;
 use crate::route::Listener;
+use crate::sniff::{Beginning, sniff};
 use crate::tcp;
 use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
@@ -23,10 +26,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-/// RFC 9113 section 3.4.
-const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// hyper's buffers for one connection; a whole head has to fit.
 const MAX_BUFFER_BYTES: usize = 128 * 1024;
 const MAX_STREAMS: u32 = 256;
@@ -34,8 +35,6 @@ const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
 /// After a last answer, what the client still sends is read and thrown away for so long: closing at once
 /// would reset the connection and take the answer away from the client (RFC 9112 section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
-/// A connection that was accepted just before the end has a request on its way: it is waited for, once.
-const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Serves a connection to its end.
@@ -47,14 +46,14 @@ pub(crate) async fn serve(
     wire: Rc<Wire>,
 ) {
     let _ = stream.set_nodelay(true);
+    // Boxed, so that a connection that waits for its first byte does not hold what serving needs.
     if matches!(core.table().listener(listener), Some(Listener::Tcp(_))) {
-        return tcp::forward(core, stream, listener).await;
+        return Box::pin(tcp::forward(core, stream, listener)).await;
     }
-    let mut stream = stream;
-    let Some((preface, http2)) = sniff(&mut stream, &wire).await else {
+    let Some(Beginning { bytes, http2 }) = sniff(&stream, &wire).await else {
         return;
     };
-    wire.preload(&preface);
+    wire.preload(&bytes);
     let address = HeaderValue::try_from(peer.ip().to_canonical().to_string());
     let client = Rc::new(Client {
         core,
@@ -64,49 +63,18 @@ pub(crate) async fn serve(
         http2,
     });
     if http2 {
-        serve_http2(stream, client).await
+        Box::pin(serve_http2(stream, client)).await;
     } else {
-        serve_http1(stream, client).await
+        Box::pin(serve_http1(stream, client)).await;
     }
-}
-
-/// Reads until it is sure what the client speaks; `None` when it leaves, says nothing, or has to go.
-async fn sniff(stream: &mut TcpStream, wire: &Wire) -> Option<(Vec<u8>, bool)> {
-    let mut first = [0; HTTP2_PREFACE.len()];
-    let mut len = 0;
-    let mut timer = pin!(sleep(KEEP_ALIVE_TIMEOUT));
-    let mut told = false;
-    while len < first.len() && first[..len] == HTTP2_PREFACE[..len] {
-        let mut read = pin!(stream.read(&mut first[len..]));
-        let read = poll_fn(|cx| {
-            wire.driven_by(cx.waker());
-            if wire.stopping() && !told {
-                told = true;
-                timer.as_mut().reset(Instant::now() + FIRST_REQUEST_GRACE);
-            }
-            if let Poll::Ready(read) = read.as_mut().poll(cx) {
-                return Poll::Ready(read);
-            }
-            timer.as_mut().poll(cx).map(|()| Ok(0))
-        })
-        .await;
-        match read {
-            Ok(0) | Err(_) => return None,
-            Ok(bytes) => {
-                if len == 0 {
-                    timer.as_mut().reset(Instant::now() + HEAD_TIMEOUT);
-                }
-                len += bytes;
-            }
-        }
-    }
-    Some((first[..len].to_vec(), first == *HTTP2_PREFACE))
 }
 
 /// How the driving of an HTTP/1 connection ended.
 enum End {
     /// hyper is done: closed, failed, or ready to become a tunnel.
     Served,
+    /// hyper refused a head that the guard let pass, and has said so.
+    RefusedByHyper,
     /// The next request was refused by the guard.
     Refused,
     /// The next request took too long to arrive.
@@ -121,7 +89,10 @@ async fn serve_http1(stream: TcpStream, client: Rc<Client>) {
         let client = Rc::clone(&client);
         service_fn(move |request: Request<Incoming>| {
             let client = Rc::clone(&client);
-            Box::pin(async move { Ok::<_, Infallible>(proxy::serve(client, request).await) })
+            let ending = Ending(Rc::clone(&client.wire));
+            Box::pin(
+                async move { Ok::<_, Infallible>(proxy::serve(client, request, ending).await) },
+            )
         })
     };
     let mut connection = http1::Builder::new()
@@ -137,9 +108,14 @@ async fn serve_http1(stream: TcpStream, client: Rc<Client>) {
             told = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        // Its error is the client's doing or was answered and recorded where it arose.
-        if connection.poll_without_shutdown(cx).is_ready() {
-            return Poll::Ready(End::Served);
+        if let Poll::Ready(result) = connection.poll_without_shutdown(cx) {
+            // Any other error is the client's leaving, or was answered and recorded where it arose.
+            let refused = result.is_err_and(|error| error.is_parse());
+            return Poll::Ready(if refused {
+                End::RefusedByHyper
+            } else {
+                End::Served
+            });
         }
         if wire.quiet() && wire.refused().is_some() {
             return Poll::Ready(End::Refused);
@@ -158,40 +134,51 @@ async fn serve_http1(stream: TcpStream, client: Rc<Client>) {
     .await;
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner().stream;
-    let last_words = match end {
-        End::Served => None,
-        End::Silent => return,
-        End::Refused => wire
-            .refused()
-            .map(|refusal| proxy::refused(refusal).closing()),
-        End::SlowHead => Some(Refused::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "The request's head did not arrive in time.",
-            "the head took longer than 10 s",
-        )),
-    };
-    let tunnel = wire.tunnel.take();
-    if let Some(tunnel) = tunnel {
-        let mut early = parts.read_buf.to_vec();
-        early.extend(wire.take_held());
+    if let Some(tunnel) = wire.tunnel.take() {
+        let early = [&parts.read_buf[..], &wire.take_held()].concat();
         return tunnel.run(stream, &early).await;
     }
-    if let Some(answer) = last_words {
-        say(&mut stream, &client, &answer).await;
+    match end {
+        End::Silent => return,
+        End::Served => {}
+        End::RefusedByHyper => record(&client, &proxy::refused(Refusal::Target)).end(),
+        End::Refused => {
+            let refusal = wire.refused().unwrap_or(Refusal::LineEnding);
+            say(&mut stream, &client, &proxy::refused(refusal)).await;
+        }
+        End::SlowHead => {
+            let sentence = "The request's head did not arrive in time.";
+            let answer = Refused::new(
+                StatusCode::REQUEST_TIMEOUT,
+                sentence,
+                "the head took longer than 10 s",
+            );
+            say(&mut stream, &client, &answer).await;
+        }
     }
-    finish(stream, wire.amid_request()).await;
+    finish(
+        stream,
+        wire.amid_request() || matches!(end, End::RefusedByHyper),
+    )
+    .await;
 }
 
-/// The last answer of a connection, and its record. No part of the request is known for sure.
+/// The last answer of a connection, and its record.
 async fn say(stream: &mut TcpStream, client: &Client, answer: &Refused) {
-    let mut trace = Trace::begin(&client.core.records, "-", "-");
-    trace.status(answer.status.as_u16());
-    trace.detail(&answer.detail);
+    let mut trace = record(client, answer);
     let bytes = answer.raw(&new_request_id());
     if let Ok(Ok(())) = timeout(LINGER, stream.write_all(&bytes)).await {
         trace.sent(bytes.len() as u64);
     }
     trace.end();
+}
+
+/// Of a request that is not known: its head is not whole, or not valid.
+fn record(client: &Client, answer: &Refused) -> Trace {
+    let mut trace = Trace::begin(&client.core.records, "-", "-");
+    trace.status(answer.status.as_u16());
+    trace.detail(&answer.detail);
+    trace
 }
 
 async fn finish(mut stream: TcpStream, linger: bool) {
@@ -219,7 +206,9 @@ async fn serve_http2(stream: TcpStream, client: Rc<Client>) {
         service_fn(move |request: Request<Incoming>| {
             client.wire.request_begun();
             let client = Rc::clone(&client);
-            async move { Ok::<_, Infallible>(proxy::serve(client, request).await) }
+            // From here on, so that a stream that is reset before its first poll ends too.
+            let ending = Ending(Rc::clone(&client.wire));
+            async move { Ok::<_, Infallible>(proxy::serve(client, request, ending).await) }
         })
     };
     let mut connection = pin!(
@@ -310,6 +299,7 @@ mod tests {
     use super::*;
     use crate::core::Core;
     use crate::route::Routing;
+    use crate::sniff::FIRST_REQUEST_GRACE;
     use crate::table::{HttpRoute, Pool, RouteTable, Serves, Target, Timeouts};
     use crate::target::Targets;
     use cais_model::name::ServiceName;

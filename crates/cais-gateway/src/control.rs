@@ -140,10 +140,12 @@ impl Control {
         match message {
             ToGateway::Hello { protocol } => self.hello(protocol),
             ToGateway::Listen { sockets: addresses } => {
-                self.listen(addresses.into_iter().zip(sockets))
+                self.listen(addresses.into_iter().zip(sockets));
             }
             ToGateway::Unlisten { addresses } => {
-                addresses.iter().for_each(|address| self.unlisten(*address))
+                for address in addresses {
+                    self.unlisten(address);
+                }
             }
             ToGateway::HandOver => self.hand_over(),
             ToGateway::Table(table) => self.apply(&table).await,

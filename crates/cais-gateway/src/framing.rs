@@ -150,8 +150,9 @@ impl Framing {
         self.state == State::Hold
     }
 
-    /// After [`Stop::Hold`]: what follows is the next request.
+    /// The wish of the last head to leave HTTP is refused: what follows its body is the next request.
     pub fn resume(&mut self) {
+        self.hold_after = false;
         if self.state == State::Hold {
             self.begin_message();
         }

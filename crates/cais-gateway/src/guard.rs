@@ -96,9 +96,15 @@ impl Wire {
         self.idle_since.set(Instant::now());
     }
 
-    /// The request that asked for an upgrade got an ordinary answer: what follows is HTTP again.
+    /// The request being answered stays in HTTP: if it asked to leave, what follows it is HTTP again.
     pub(crate) fn stay_http(&self) {
-        self.framing.borrow_mut().resume();
+        let mut framing = self.framing.borrow_mut();
+        // A later, pipelined request may be the one that waits for its own decision.
+        if framing.heads() != self.ended.get() + 1 {
+            return;
+        }
+        framing.resume();
+        drop(framing);
         if let Some(waker) = self.held_waker.take() {
             waker.wake();
         }

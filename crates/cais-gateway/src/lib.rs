@@ -21,6 +21,7 @@ mod proxy;
 mod record;
 mod route;
 pub mod run;
+mod sniff;
 mod supervisor;
 pub mod table;
 mod target;

@@ -5,7 +5,7 @@ use crate::answer::Refused;
 use crate::attempt::{Exchange, Outgoing, Picked, attempt};
 use crate::core::Core;
 use crate::download::{AnswerBody, Download, Ending};
-use crate::framing::Refusal;
+use crate::framing::{MAX_TARGET_BYTES, Refusal};
 use crate::guard::Wire;
 use crate::headers;
 use crate::record::Trace;
@@ -36,9 +36,12 @@ pub(crate) struct Client {
     pub(crate) http2: bool,
 }
 
-/// Answers one request; there is always an answer.
-pub(crate) async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Response<AnswerBody> {
-    let ending = Ending(Rc::clone(&client.wire));
+/// Answers one request; there is always an answer. `ending` tells the connection when it is over.
+pub(crate) async fn serve(
+    client: Rc<Client>,
+    request: Request<Incoming>,
+    ending: Ending,
+) -> Response<AnswerBody> {
     let (mut parts, body) = request.into_parts();
     let mut trace = Trace::begin(
         &client.core.records,
@@ -46,7 +49,7 @@ pub(crate) async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Res
         parts.uri.path(),
     );
     let accept = parts.headers.get(header::ACCEPT).cloned();
-    let authority = match authority(&mut parts, client.http2) {
+    let authority = match authority(&client, &mut parts) {
         Ok(authority) => authority,
         Err(refused) => {
             return own_answer(
@@ -76,6 +79,10 @@ pub(crate) async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Res
     .await
     {
         Ok((picked, exchange)) => task_answer(&client, picked, exchange, upload, trace, ending),
+        // What is left of the body would have to be read before the next request.
+        Err(refused) if upload.finished().is_none() => {
+            own_answer(&client, &refused.closing(), accept, &id, trace, ending)
+        }
         Err(refused) => own_answer(&client, &refused, accept, &id, trace, ending),
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS && !client.http2 {
@@ -87,13 +94,32 @@ pub(crate) async fn serve(client: Rc<Client>, request: Request<Incoming>) -> Res
 /// What the guard refused, as an answer.
 pub(crate) fn refused(refusal: Refusal) -> Refused {
     let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut sentence = format!("This request cannot be served: {}.", refusal.reason());
-    sentence.shrink_to_fit();
+    let sentence = format!("This request cannot be served: {}.", refusal.reason());
     Refused::new(status, sentence, refusal.reason())
 }
 
-/// Whom the request is for: the target's authority before Host (RFC 9112 section 3.2.2, RFC 9113 section 8.3.1).
-fn authority(parts: &mut Parts, http2: bool) -> Result<HeaderValue, Refused> {
+/// Whom the request is for: the target's authority before Host (RFC 9112 section 3.2.2, RFC 9113 section
+/// 8.3.1). Host says the same afterwards.
+fn authority(client: &Client, parts: &mut Parts) -> Result<HeaderValue, Refused> {
+    check_target(parts)?;
+    let from_target = parts
+        .uri
+        .authority()
+        .map(|authority| HeaderValue::from_str(authority.as_str()));
+    let authority = match (from_target, parts.headers.get(header::HOST)) {
+        (Some(authority), _) => authority.ok(),
+        (None, Some(host)) => return Ok(host.clone()),
+        (None, None) if client.http2 => return Err(refused(Refusal::HostMissing)),
+        // HTTP/1.0 may leave it out (the guard has seen to HTTP/1.1): then it is what the client connected to.
+        (None, None) => HeaderValue::try_from(client.listener.to_string()).ok(),
+    };
+    let authority = authority.ok_or_else(|| refused(Refusal::HostInvalid).closing())?;
+    parts.headers.insert(header::HOST, authority.clone());
+    Ok(authority)
+}
+
+/// Refuses what is neither a path nor an absolute http URI, nor `*` of OPTIONS (RFC 9112 section 3.2).
+fn check_target(parts: &Parts) -> Result<(), Refused> {
     if parts.method == Method::CONNECT {
         let sentence = "This gateway does not open tunnels with CONNECT.";
         return Err(Refused::new(
@@ -103,21 +129,23 @@ fn authority(parts: &mut Parts, http2: bool) -> Result<HeaderValue, Refused> {
         )
         .closing());
     }
-    if let Some(authority) = parts.uri.authority() {
-        if authority.as_str().contains('@') {
-            return Err(refused(Refusal::HostInvalid).closing());
+    let uri = &parts.uri;
+    let known_form = match (uri.scheme_str(), uri.authority()) {
+        (None, None) => {
+            uri.path().starts_with('/') || (uri.path() == "*" && parts.method == Method::OPTIONS)
         }
-        let host = HeaderValue::from_str(authority.as_str())
-            .map_err(|_| refused(Refusal::HostInvalid).closing())?;
-        parts.headers.insert(header::HOST, host.clone());
-        return Ok(host);
+        (Some("http" | "https"), Some(authority)) => !authority.as_str().contains('@'),
+        _ => false,
+    };
+    // HTTP/2 has no guard that has looked at each byte.
+    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    if known_form
+        && target.len() <= MAX_TARGET_BYTES
+        && target.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        return Ok(());
     }
-    match parts.headers.get(header::HOST) {
-        Some(host) => Ok(host.clone()),
-        None if http2 => Err(refused(Refusal::HostMissing)),
-        // HTTP/1.0 may leave it out; the guard has seen to HTTP/1.1.
-        None => Ok(HeaderValue::from_static("")),
-    }
+    Err(refused(Refusal::Target).closing())
 }
 
 /// The request as it leaves the gateway, and its id.

@@ -47,7 +47,7 @@ pub(crate) async fn accept(listener: UnixListener, events: mpsc::UnboundedSender
                 "a control connection of another user was refused"
             ),
             Err(error) => {
-                tracing::warn!(%error, "a control connection of an unknown user was refused")
+                tracing::warn!(%error, "a control connection of an unknown user was refused");
             }
         }
     }
@@ -77,7 +77,9 @@ impl Backlog {
         if count == 0 {
             return None;
         }
-        let taken = records.drain(..count).collect();
+        let mut taken: Vec<_> = records.drain(..count).collect();
+        // Each core's batch is in order, the batches of several cores are not.
+        taken.sort_by_key(|record| record.at_ms);
         if !records.is_empty() {
             self.some.notify_one();
         }

@@ -1,5 +1,7 @@
 //! HTTP/2 by prior knowledge on the same address, HTTP/1.1 towards the task.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod support;
 
 use bytes::Bytes;

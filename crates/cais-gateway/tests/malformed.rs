@@ -1,5 +1,7 @@
 //! What two readers could frame differently is refused, closes the connection, and never reaches a task.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod support;
 
 use std::time::Duration;
@@ -253,6 +255,31 @@ const HEADS: &[(&str, &str, u16)] = &[
         501,
     ),
     (
+        "a target without a slash",
+        "GET x§ HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "an authority as the target of a GET",
+        "GET a:80 HTTP/1.1\r\nHost: a\r\nX: §\r\n\r\n",
+        400,
+    ),
+    (
+        "an asterisk of a GET",
+        "GET * HTTP/1.1\r\nHost: a\r\nX: §\r\n\r\n",
+        400,
+    ),
+    (
+        "an absolute target of another scheme",
+        "GET ftp://a§ HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+    ),
+    (
+        "an absolute target without a host",
+        "GET http://§ HTTP/1.1\r\nHost: a\r\n\r\n",
+        400,
+    ),
+    (
         "an absolute target with a user",
         "GET http://u@a§ HTTP/1.1\r\nHost: a\r\n\r\n",
         400,
@@ -314,7 +341,7 @@ async fn a_malformed_head_is_refused_and_never_reaches_the_task() {
             .unwrap_or_else(|| panic!("no answer to {name}"));
         assert_eq!(answer.status, *status, "{name}: {}", answer.text());
         assert_eq!(answer.header("connection"), Some("close"), "{name}");
-        assert_eq!(raw.to_end().await, "", "{name}");
+        assert_eq!(raw.remainder().await, "", "{name}");
     }
     assert_eq!(upstream.seen(), "");
     let records = gateway.finished(HEADS.len()).await;
@@ -341,7 +368,7 @@ async fn a_malformed_body_is_refused_and_never_ends_at_the_task() {
             .await
             .unwrap_or_else(|| panic!("no answer to {name}"));
         assert_eq!(answer.status, 400, "{name}: {}", answer.text());
-        assert_eq!(raw.to_end().await, "", "{name}");
+        assert_eq!(raw.remainder().await, "", "{name}");
     }
     assert_eq!(upstream.requests(), 0, "{}", upstream.seen());
     assert!(!upstream.seen().contains("smuggled"), "{}", upstream.seen());
@@ -419,7 +446,7 @@ async fn valid_requests_pass_however_they_are_cut() {
                 "request {number} in pieces of {size}"
             );
         }
-        assert_eq!(raw.to_end().await, "");
+        assert_eq!(raw.remainder().await, "");
     }
     assert_eq!(upstream.requests(), 20);
 }

@@ -1,5 +1,7 @@
 //! A request goes to another target when, and only when, that is safe.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod support;
 
 use cais_gateway::table::Timeouts;

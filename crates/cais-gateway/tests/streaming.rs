@@ -1,5 +1,7 @@
 //! Bodies flow both ways as they come, no faster than the slower side, and never end too early unnoticed.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! TCP forwards: bytes both ways, each side ending by itself, counted as upgraded.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod support;
 
 use std::sync::atomic::Ordering;

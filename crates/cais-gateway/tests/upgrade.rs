@@ -1,5 +1,7 @@
 //! Connections that leave HTTP become tunnels, and count until they close.
 
+#![allow(clippy::unwrap_used, reason = "a panic here is a failed test")]
+
 mod support;
 
 use futures_util::{SinkExt, StreamExt};
@@ -83,7 +85,7 @@ async fn bytes_sent_before_the_101_reach_the_task_and_not_the_parser() {
         (101, Some("raw"))
     );
     assert_eq!(raw.exactly(11).await, b"firstsecond");
-    assert_eq!(raw.to_end().await, "");
+    assert_eq!(raw.remainder().await, "");
 }
 
 #[tokio::test]
@@ -111,4 +113,33 @@ async fn h2c_is_not_passed_on() {
     let wish = "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAA\r\n\r\n";
     assert_eq!(request(address, wish).await.unwrap().text(), "plain");
     assert!(!upstream.seen().contains("h2c"), "{}", upstream.seen());
+}
+
+#[tokio::test]
+async fn an_upgrade_behind_a_slow_request_still_waits_for_its_own_decision() {
+    let upstream = Upstream::with(|mut peer| async move {
+        while let Some(head) = peer.read_head().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if !head.starts_with("GET /2") {
+                peer.say(ok("plain")).await;
+                continue;
+            }
+            peer.say(
+                "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n",
+            )
+            .await;
+            while peer.fill().await.unwrap() < 5 {}
+            let bytes = peer.take_rest();
+            return peer.say(bytes).await;
+        }
+    })
+    .await;
+    let (_gateway, address) = Gateway::serving(vec![target(1, upstream.address)]).await;
+    let mut raw = Raw::connect(address).await;
+    let first = "GET /1 HTTP/1.1\r\nhost: a\r\n\r\n";
+    let second = "GET /2 HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n";
+    raw.send(format!("{first}{second}\0\n\r\n!")).await;
+    assert_eq!(raw.answer().await.unwrap().text(), "plain");
+    assert_eq!(raw.answer().await.unwrap().status, 101);
+    assert_eq!(raw.exactly(5).await, b"\0\n\r\n!");
 }

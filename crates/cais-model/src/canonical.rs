@@ -1,4 +1,4 @@
-//! Brings every short form of a tree into its long form, so that merging and typing see one form only; [`defaults`] then fills in what a long form leaves out. Values are checked elsewhere, except where a short form cannot be read.
+//! Brings every short form of a tree into its long form, so that merging and typing see one form only; [`defaults()`] then fills in what a long form leaves out. Values are checked elsewhere, except where a short form cannot be read.
 
 use crate::diagnostic::Diagnostic;
 use crate::interpolate;
@@ -184,11 +184,15 @@ fn text_to_mapping(node: &mut Node, key: &str) {
 }
 
 fn set_default(node: &mut Node, key: &str, value: Value) {
-    let place = node.position.clone();
+    let value = Node::new(value, node.position.clone());
+    set_default_node(node, key, value);
+}
+
+fn set_default_node(node: &mut Node, key: &str, value: Node) {
     if let Some(mapping) = node.as_mapping_mut()
         && mapping.get(key).is_none()
     {
-        mapping.set(key, Node::new(value, place));
+        mapping.set(key, value);
     }
 }
 
@@ -326,7 +330,7 @@ fn build(node: &mut Node) {
     };
     for (key, entry) in fields.iter_mut() {
         match key.as_str() {
-            "args" | "labels" | "additional_contexts" => pairs_to_mapping(&mut entry.value),
+            "args" | "labels" | "additional_contexts" | "ssh" => pairs_to_mapping(&mut entry.value),
             "secrets" => each(&mut entry.value, |item| text_to_mapping(item, "source")),
             "extra_hosts" => mapping_to_pairs(&mut entry.value),
             "tags" | "cache_from" | "cache_to" => one_to_list(&mut entry.value),

@@ -146,7 +146,7 @@ impl<'l> Loading<'l> {
             top.remove("version");
         }
         canonical::defaults(&mut tree);
-        let disabled = profiles::disable(&mut tree, &self.options.profiles);
+        let disabled = profiles::disable(&mut tree, &self.profiles());
         let stack = self.typed(&tree, name);
         self.settle();
         consistency::check_entries(&tree, &mut self.diagnostics);
@@ -154,6 +154,20 @@ impl<'l> Loading<'l> {
             consistency::check_relations(&tree, &stack, &disabled, &mut self.diagnostics);
         }
         Some((stack, tree))
+    }
+
+    /// The caller's, else those of the variable, which may stand in an env file that the caller has not read.
+    fn profiles(&self) -> Vec<String> {
+        if !self.options.profiles.is_empty() {
+            return self.options.profiles.clone();
+        }
+        let listed = self.variables.peek("COMPOSE_PROFILES").unwrap_or_default();
+        listed
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     fn typed(&mut self, tree: &Node, name: ProjectName) -> Stack {

@@ -233,7 +233,26 @@ impl Node {
         }
     }
 
-    /// As canonical YAML (see [`yaml_text`](crate::yaml_text)): keys sorted, two spaces a level.
+    /// The same with every `$` of its texts doubled, so that what is printed of it can be loaded again.
+    #[must_use]
+    pub fn escaped(&self) -> Self {
+        let mut copy = self.clone();
+        copy.escape();
+        copy
+    }
+
+    fn escape(&mut self) {
+        match &mut self.value {
+            Value::String(text) => *text = text.replace('$', "$$"),
+            Value::Sequence(items) => items.iter_mut().for_each(Self::escape),
+            Value::Mapping(mapping) => mapping
+                .iter_mut()
+                .for_each(|(_, entry)| entry.value.escape()),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
+        }
+    }
+
+    /// As canonical YAML: keys sorted, two spaces a level.
     pub fn to_yaml(&self) -> String {
         crate::yaml_text::print(self)
     }

@@ -113,6 +113,9 @@ fn moved(text: &str, prefix: &Path) -> Option<String> {
         return None;
     }
     let joined = normalise(&prefix.join(text));
+    if joined.as_os_str().is_empty() {
+        return Some(".".to_owned());
+    }
     let shown = joined.display().to_string();
     Some(if joined.is_absolute() || shown.starts_with("..") {
         shown
@@ -161,6 +164,7 @@ mod tests {
             ("a", "/else", Some("/else/a")),
             (".", "./sub", Some("./sub")),
             ("./a", "..", Some("../a")),
+            ("..", "./sub", Some(".")),
             ("/a", "./sub", None),
             ("https://example.com/a.git", "./sub", None),
         ] {

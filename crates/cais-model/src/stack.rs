@@ -129,7 +129,7 @@ pub struct PortMapping {
     pub host: IpAddr,
     /// Did the file name the address itself?
     pub host_is_explicit: bool,
-    /// Port on the host; `None` lets the system choose.
+    /// Port on the host; `None` lets the system choose. Of a range the first: all tasks share it.
     pub published: Option<u16>,
     /// Port in the container.
     pub target: u16,

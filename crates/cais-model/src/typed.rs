@@ -6,7 +6,7 @@ use crate::node::{Entry, Mapping, Node};
 use crate::source::Source;
 use crate::stack::{FileOrigin, FileSource, Service, Stack};
 use crate::variables::Variables;
-use crate::x_cais;
+use crate::{paths, x_cais};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -45,8 +45,8 @@ pub(crate) fn stack(
         name: inputs.name.clone(),
         directory: inputs.directory.to_path_buf(),
         services,
-        secrets: file_sources(tree.get("secrets"), inputs.directory, &mut reader),
-        configs: file_sources(tree.get("configs"), inputs.directory, &mut reader),
+        secrets: file_sources(tree.get("secrets"), inputs, &mut reader),
+        configs: file_sources(tree.get("configs"), inputs, &mut reader),
         volumes: entries(tree.get("volumes"))
             .map(|(name, _)| name.clone())
             .collect(),
@@ -84,25 +84,25 @@ fn services(
 
 fn file_sources(
     block: Option<&Node>,
-    directory: &Path,
+    inputs: &Inputs<'_, '_>,
     reader: &mut Reader<'_>,
 ) -> BTreeMap<String, FileSource> {
     let mut sources = BTreeMap::new();
     for (name, entry) in entries(block) {
         let generate = x_cais::generate(entry.value.get("x-cais"), reader);
-        if let Some(origin) = origin(&entry.value, directory) {
+        if let Some(origin) = origin(&entry.value, inputs) {
             sources.insert(name.clone(), FileSource { origin, generate });
         }
     }
     sources
 }
 
-fn origin(node: &Node, directory: &Path) -> Option<FileOrigin> {
+fn origin(node: &Node, inputs: &Inputs<'_, '_>) -> Option<FileOrigin> {
     let text = |key: &str| node.get(key).and_then(Node::scalar_text);
     if node.get("external").and_then(Node::as_bool) == Some(true) {
         Some(FileOrigin::External)
     } else if let Some(file) = text("file") {
-        Some(FileOrigin::File(resolve(directory, &file)))
+        Some(FileOrigin::File(resolve(&file, inputs)))
     } else if let Some(name) = text("environment") {
         Some(FileOrigin::Environment(name))
     } else {
@@ -110,7 +110,13 @@ fn origin(node: &Node, directory: &Path) -> Option<FileOrigin> {
     }
 }
 
-/// A path of the file, absolute; `~` stays for the shell to expand.
-pub(crate) fn resolve(directory: &Path, path: &str) -> PathBuf {
-    directory.join(path.strip_prefix("./").unwrap_or(path))
+/// A path of the file, absolute; `~` is the caller's home.
+pub(crate) fn resolve(path: &str, inputs: &Inputs<'_, '_>) -> PathBuf {
+    let home = || inputs.variables.peek("HOME");
+    if let Some(below) = path.strip_prefix("~/")
+        && let Some(home) = home()
+    {
+        return Path::new(&home).join(below);
+    }
+    paths::normalise(&inputs.directory.join(path))
 }

@@ -45,6 +45,15 @@ pub(crate) enum Request {
         services: BTreeMap<ServiceName, u32>,
         wait: Wait,
     },
+    /// The first Ctrl-C of a deploy: what is in progress goes back. Empty: all.
+    Cancel { services: BTreeSet<ServiceName> },
+    /// Back to an earlier revision: by default the newest completed one before the present.
+    Rollback {
+        /// By default every service that the newest release changed.
+        service: Option<ServiceName>,
+        revision: Option<u32>,
+        wait: Wait,
+    },
     /// One snapshot.
     Status,
     /// Every notice from now on, until the connection is closed.
@@ -106,6 +115,8 @@ pub(crate) enum Until {
     Started,
     /// Every rollout has ended.
     Settled,
+    /// No task is left.
+    Stopped,
 }
 
 /// What the supervisor answers.
@@ -156,6 +167,12 @@ pub(crate) struct ServiceResult {
     pub(crate) verdict: Verdict,
     /// The newest reason given.
     pub(crate) reason: String,
+    /// The revision that new tasks get now.
+    pub(crate) revision: Option<u32>,
+    /// The revision that its rollout went to, where this request began one.
+    pub(crate) to: Option<u32>,
+    /// How long that rollout took.
+    pub(crate) rollout_ms: Option<u64>,
 }
 
 /// The verdict over a service.
@@ -172,6 +189,8 @@ pub(crate) enum Verdict {
     RolledBack,
     /// The deadline passed first.
     TimedOut,
+    /// A newer rollout took over.
+    Superseded,
 }
 
 /// Everything that `ps` and the dashboard show.

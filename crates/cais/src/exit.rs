@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     RolledBack,
     /// 4: a deadline passed.
     TimedOut,
+    /// 6: differences were found, and `plan --exit-code` asked to be told so.
+    Differences,
 }
 
 impl Exit {
@@ -27,13 +29,15 @@ impl Exit {
             Exit::Usage => 2,
             Exit::RolledBack => 3,
             Exit::TimedOut => 4,
+            Exit::Differences => 6,
         }
     }
 }
 
 /// What `cais --help` says about exit codes.
 pub(crate) const EXIT_CODES_HELP: &str = "\
-Exit codes: 0 done · 1 error · 2 usage or an invalid file · 3 rolled back · 4 timed out";
+Exit codes: 0 done · 1 error · 2 usage or an invalid file · 3 rolled back · 4 timed out · \
+6 differences found (plan --exit-code)";
 
 /// An expected failure: what happened, what to type next, and the code to end with.
 #[derive(Debug)]

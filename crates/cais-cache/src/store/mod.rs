@@ -8,7 +8,6 @@ use crate::entry::Record;
 use crate::health::CacheHealth;
 use memory::MemoryStore;
 use redis::RedisStore;
-use std::sync::Arc;
 
 /// A store.
 #[derive(Debug, Clone)]
@@ -85,7 +84,7 @@ pub(crate) enum Put {
 #[derive(Debug, Clone)]
 pub(crate) enum Written {
     Ours,
-    Theirs(Arc<Record>),
+    Theirs(Record),
 }
 
 impl Store {
@@ -98,20 +97,16 @@ impl Store {
         }
     }
 
-    pub(crate) async fn get(
-        &self,
-        key: &str,
-        now_ms: u64,
-    ) -> Result<Option<Arc<Record>>, StoreError> {
+    pub(crate) async fn get(&self, key: &str, now_ms: u64) -> Result<Option<Record>, StoreError> {
         let found = match self {
             Self::Memory(memory) => memory.get(key, now_ms),
-            Self::Redis(redis) => redis.get(key).await?.map(Arc::new),
+            Self::Redis(redis) => redis.get(key).await?,
             Self::Levels { front, back } => match front.get(key, now_ms) {
                 Some(record) => Some(record),
                 None => {
-                    let found = back.get(key).await?.map(Arc::new);
+                    let found = back.get(key).await?;
                     if let Some(record) = &found {
-                        front.put(key, Arc::clone(record), Put::Overwrite, now_ms);
+                        front.put(key, record.clone(), Put::Overwrite, now_ms);
                     }
                     found
                 }
@@ -123,7 +118,7 @@ impl Store {
     pub(crate) async fn put(
         &self,
         key: &str,
-        record: Arc<Record>,
+        record: Record,
         how: Put,
         now_ms: u64,
     ) -> Result<Written, StoreError> {
@@ -134,7 +129,7 @@ impl Store {
                 let written = back.put(key, &record, how, now_ms).await?;
                 let standing = match &written {
                     Written::Ours => record,
-                    Written::Theirs(theirs) => Arc::clone(theirs),
+                    Written::Theirs(theirs) => theirs.clone(),
                 };
                 front.put(key, standing, Put::Overwrite, now_ms);
                 Ok(written)

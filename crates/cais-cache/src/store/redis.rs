@@ -2,133 +2,24 @@
 //! background task that keeps the connection alive for ever. A dead Redis costs one request one limit;
 //! all others are told at once.
 
+mod options;
+
+pub use options::{AddressError, RedisOptions};
+
 use super::{Put, StoreError, Written};
 use crate::entry::Record;
 use crate::health::CacheHealth;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind,
-    IntoConnectionInfo, RedisError, ServerErrorKind, TlsCertificates,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, RedisError, ServerErrorKind,
+    TlsCertificates,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-
-/// How to reach Redis.
-#[derive(Debug, Clone)]
-pub struct RedisOptions {
-    info: ConnectionInfo,
-    address: String,
-    password_file: Option<PathBuf>,
-    ca_pem: Option<Vec<u8>>,
-    prefix: String,
-    operation_limit: Duration,
-    connect_limit: Duration,
-    ping_interval: Duration,
-    longest_pause: Duration,
-}
-
-/// Why an address is no address of a Redis.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{shown}` is not the address of a Redis: {reason}; write redis://host:6379 or rediss://host:6379"
-)]
-pub struct AddressError {
-    /// The address without user name and password.
-    shown: String,
-    /// What is wrong with it.
-    reason: String,
-}
-
-impl RedisOptions {
-    /// Reads `redis://host:port/db` or, with TLS, `rediss://…`. A user name and password in it are
-    /// honoured; [`RedisOptions::username`] and [`RedisOptions::password_file`] go before them.
-    ///
-    /// # Errors
-    /// When it is not such an address. The error does not repeat a password.
-    pub fn new(url: &str) -> Result<Self, AddressError> {
-        let refuse = |reason: String| AddressError {
-            shown: without_credentials(url),
-            reason,
-        };
-        if !(url.starts_with("redis://") || url.starts_with("rediss://")) {
-            return Err(refuse("unknown scheme".to_owned()));
-        }
-        let info = url
-            .into_connection_info()
-            .map_err(|error| refuse(error.to_string()))?;
-        if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
-            return Err(refuse(
-                "TLS without checking the certificate is not offered".to_owned(),
-            ));
-        }
-        Ok(Self {
-            address: info.addr().to_string(),
-            info,
-            password_file: None,
-            ca_pem: None,
-            prefix: "cais:".to_owned(),
-            operation_limit: Duration::from_millis(250),
-            connect_limit: Duration::from_secs(1),
-            ping_interval: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(3),
-        })
-    }
-
-    /// ACL user; Redis's `default` user otherwise.
-    #[must_use]
-    pub fn username(mut self, username: &str) -> Self {
-        let settings = self.info.redis_settings().clone().set_username(username);
-        self.info = self.info.set_redis_settings(settings);
-        self
-    }
-
-    /// File whose first line is the password. Read anew at every connection, so that it may appear late
-    /// and may change.
-    #[must_use]
-    pub fn password_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.password_file = Some(path.into());
-        self
-    }
-
-    /// PEM certificates to trust for `rediss://` in place of the built-in public ones.
-    #[must_use]
-    pub fn ca_pem(mut self, pem: Vec<u8>) -> Self {
-        self.ca_pem = Some(pem);
-        self
-    }
-
-    /// Goes before every key. Default `cais:`.
-    #[must_use]
-    pub fn prefix(mut self, prefix: &str) -> Self {
-        self.prefix = prefix.to_owned();
-        self
-    }
-
-    /// Limit of one operation. Default 250 ms.
-    #[must_use]
-    pub fn operation_limit(mut self, limit: Duration) -> Self {
-        self.operation_limit = limit;
-        self
-    }
-
-    /// Pause between checks of a connection that works. Default 1 s.
-    #[must_use]
-    pub fn ping_interval(mut self, interval: Duration) -> Self {
-        self.ping_interval = interval;
-        self
-    }
-
-    /// Longest pause between attempts to connect. Default 3 s.
-    #[must_use]
-    pub fn longest_pause(mut self, pause: Duration) -> Self {
-        self.longest_pause = pause;
-        self
-    }
-}
 
 /// Records in Redis. Clones share the connection; the last one to go ends the background task.
 #[derive(Debug, Clone)]
@@ -215,7 +106,7 @@ impl RedisStore {
             }
             let standing = self.get(key).await?;
             if let Some(theirs) = standing.filter(|theirs| now_ms < theirs.expires_ms()) {
-                return Ok(Written::Theirs(Arc::new(theirs)));
+                return Ok(Written::Theirs(theirs));
             }
         }
         self.link.run::<()>(&set).await?;
@@ -309,14 +200,19 @@ impl Link {
         client.map_err(|error| self.explain(&error))
     }
 
+    /// Writes and reads a key of ours, by the commands that requests use.
     async fn probe(&self, connection: &mut MultiplexedConnection) -> Result<(), StoreError> {
-        let mut set = Cmd::new();
+        let (mut set, mut get) = (Cmd::new(), Cmd::new());
+        get.arg("GET").arg(self.key("probe"));
         set.arg("SET")
             .arg(self.key("probe"))
             .arg("")
             .arg("PX")
             .arg(5000);
-        set.query_async(connection)
+        set.query_async::<()>(connection)
+            .await
+            .map_err(|error| self.explain(&error))?;
+        get.query_async::<()>(connection)
             .await
             .map_err(|error| self.explain(&error))
     }
@@ -345,10 +241,14 @@ impl Link {
             (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => {
                 self.unreachable("it is still loading its data".to_owned())
             }
-            (ErrorKind::Server(_) | ErrorKind::Extension, _) => StoreError::Refused {
-                address,
-                reason: error.to_string(),
-            },
+            (ErrorKind::Server(_) | ErrorKind::Extension, code) => {
+                // In Redis' own words, which its manual explains.
+                let detail = error.detail().unwrap_or_default();
+                let reason = format!("{} {detail}", code.unwrap_or("ERR"))
+                    .trim_end()
+                    .to_owned();
+                StoreError::Refused { address, reason }
+            }
             _ if error.is_timeout() => self.unreachable("no answer in time".to_owned()),
             _ => self.unreachable(error.to_string()),
         }
@@ -359,34 +259,37 @@ impl Link {
 async fn keep_connected(link: Arc<Link>) {
     let mut attempt = 0;
     loop {
-        match link.connect().await {
+        let error = match link.connect().await {
             Ok(connection) => {
-                attempt = 0;
                 link.install(Some(connection.clone()));
                 link.health.found_reachable(&link.options.address);
-                let error = watch(&link, connection).await;
+                // Only a connection that lasted begins the backoff anew: one that is cut as soon as
+                // it stands must not be tried again without a pause.
+                let (error, lasted) = watch(&link, connection).await;
+                attempt = if lasted { 0 } else { attempt };
                 link.install(None);
-                link.health.found_failing(error);
+                error
             }
-            Err(error) => {
-                link.health.found_failing(error);
-                tokio::time::sleep(pause(attempt, link.options.longest_pause)).await;
-                attempt = attempt.saturating_add(1);
-            }
-        }
+            Err(error) => error,
+        };
+        link.health.found_failing(error);
+        tokio::time::sleep(pause(attempt, link.options.longest_pause)).await;
+        attempt = attempt.saturating_add(1);
     }
 }
 
-/// Returns when the connection does not work any more.
-async fn watch(link: &Link, mut connection: MultiplexedConnection) -> StoreError {
+/// Returns when the connection does not work any more, and whether it ever passed a check.
+async fn watch(link: &Link, mut connection: MultiplexedConnection) -> (StoreError, bool) {
+    let mut lasted = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(link.options.ping_interval) => {}
             () = link.doubt.notified() => {}
         }
         if let Err(error) = link.probe(&mut connection).await {
-            return error;
+            return (error, lasted);
         }
+        lasted = true;
     }
 }
 
@@ -410,13 +313,5 @@ async fn read_password(path: &Path) -> Result<String, StoreError> {
         Ok(Ok(text)) => Ok(text.lines().next().unwrap_or_default().to_owned()),
         Ok(Err(error)) => Err(failed(error.to_string())),
         Err(error) => Err(failed(error.to_string())),
-    }
-}
-
-fn without_credentials(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
-        (None, Some((_, rest))) => rest.to_owned(),
-        (_, None) => url.to_owned(),
     }
 }

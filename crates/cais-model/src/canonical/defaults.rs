@@ -1,6 +1,7 @@
 //! Fills in what the long forms of a merged tree leave out, and the dependencies that other fields imply.
 
-use super::{each, set_default};
+use super::{each, set_default, set_default_node};
+use crate::name::ServiceName;
 use crate::node::{Mapping, Node, Value};
 
 /// Fields whose `service:NAME` means that the other service's container must exist first.
@@ -35,6 +36,20 @@ fn service(service: &mut Node) {
             }
             "env_file" => each(node, |item| {
                 set_default(item, "required", Value::Bool(true));
+            }),
+            "secrets" => each(node, |item| {
+                if let Some(source) = item.get("source").and_then(Node::as_str) {
+                    let target = format!("/run/secrets/{source}");
+                    let raw = item
+                        .get("source")
+                        .and_then(super::raw_of)
+                        .map(|raw| format!("/run/secrets/{raw}").into());
+                    let target = Node {
+                        raw,
+                        ..Node::string_at(target, item)
+                    };
+                    set_default_node(item, "target", target);
+                }
             }),
             "gpus" => each(node, every_device),
             "ports" => each(node, |item| {
@@ -97,6 +112,9 @@ fn imply_dependencies(service: &mut Node) {
 }
 
 fn depend(service: &mut Node, on: &Node) {
+    let Some(name) = on.as_str().filter(|name| ServiceName::parse(name).is_ok()) else {
+        return;
+    };
     let place = Node::mapping_at(on);
     let Some(fields) = service.as_mapping_mut() else {
         return;
@@ -107,7 +125,6 @@ fn depend(service: &mut Node, on: &Node) {
     let Some(dependencies) = fields.get_mut("depends_on").and_then(Node::as_mapping_mut) else {
         return;
     };
-    let Some(name) = on.as_str() else { return };
     if dependencies.get(name).is_some() {
         return;
     }

@@ -16,7 +16,10 @@ pub(super) fn volumes(node: &mut Node, path: &Path, diagnostics: &mut Vec<Diagno
         return;
     };
     for (index, item) in items.iter_mut().enumerate() {
-        let Some(text) = item.as_str() else { continue };
+        let Some(text) = item.as_str() else {
+            clean_target(item);
+            continue;
+        };
         match volume::parse(text) {
             Ok(spec) => {
                 let long = entry(item, &spec);
@@ -43,7 +46,7 @@ fn entry(item: &Node, spec: &VolumeSpec<'_>) -> Mapping {
     if let Some(source) = spec.source {
         mapping.set("source", Node::string_at(source, item));
     }
-    mapping.set("target", Node::string_at(spec.target, item));
+    mapping.set("target", Node::string_at(without_slash(spec.target), item));
     let mut details = Mapping::default();
     if is_bind {
         // The short form creates a missing folder on the host (Compose Specification, "Volumes", short syntax).
@@ -68,6 +71,26 @@ fn entry(item: &Node, spec: &VolumeSpec<'_>) -> Mapping {
         mapping.set(if is_bind { "bind" } else { "volume" }, details);
     }
     mapping
+}
+
+/// `/data/` and `/data` are one place.
+fn clean_target(item: &mut Node) {
+    let Some(target) = item
+        .as_mapping_mut()
+        .and_then(|mapping| mapping.get_mut("target"))
+    else {
+        return;
+    };
+    if let Value::String(text) = &mut target.value {
+        *text = without_slash(text).to_owned();
+    }
+}
+
+fn without_slash(path: &str) -> &str {
+    match path.trim_end_matches('/') {
+        "" => path,
+        trimmed => trimmed,
+    }
 }
 
 /// `host[:container[:permissions]]`.

@@ -24,6 +24,12 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test is its own caller")]
+fn compose_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder.join("compose")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
 /// One file, and one answer for every variable.
 struct OneFile {
     text: String,
@@ -107,6 +113,62 @@ fn verdicts_agree_with_the_reference_implementation() {
         rejected * 100 >= (rejected + missed.len()) * 95,
         "{missed:#?}"
     );
+}
+
+/// A file by itself with no variable set.
+fn loaded(text: &str) -> Option<crate::Loaded> {
+    let source = OneFile {
+        text: text.to_owned(),
+        answer: None,
+    };
+    let options = LoadOptions {
+        files: vec![PathBuf::from("compose.yaml")],
+        project_directory: PathBuf::from("/corpus"),
+        ..LoadOptions::default()
+    };
+    Loading::new(&source, &options, Steps::FileAlone)
+        .finish()
+        .ok()
+}
+
+#[test]
+fn what_is_printed_loads_as_the_same_tree() {
+    let Some(folder) = folder() else { return };
+    let mut differing = Vec::new();
+    for path in compose_files(&folder) {
+        let Some(first) = loaded(&read(&path)) else {
+            continue;
+        };
+        let text = first.tree.escaped().to_yaml();
+        let again = loaded(&text).map(|again| again.tree.to_yaml());
+        if again.as_ref() != Some(&first.tree.to_yaml()) {
+            differing.push(path);
+        }
+    }
+    assert_eq!(differing, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn damaged_files_are_answered() {
+    let Some(folder) = folder() else { return };
+    for path in compose_files(&folder) {
+        let text = read(&path);
+        let characters: Vec<char> = text.chars().collect();
+        for part in 1..4 {
+            let cut: String = characters[..characters.len() * part / 4].iter().collect();
+            errors(&cut, Some("1"));
+            // A line that is gone, and a line that moved.
+            let lines: Vec<&str> = text.lines().collect();
+            let at = lines.len() * part / 4;
+            let kept: Vec<&str> = lines
+                .iter()
+                .enumerate()
+                .filter(|(index, _)| *index != at)
+                .map(|(_, line)| *line)
+                .collect();
+            errors(&kept.join("\n"), None);
+        }
+    }
 }
 
 fn tree(text: &str) -> Node {

@@ -52,7 +52,7 @@ fn env_file(
     let Some(path) = file.get("path") else { return };
     let Some(name) = text(Some(path)) else { return };
     let required = reader.boolean(file.get("required")).unwrap_or(true);
-    let contents = match inputs.source.read(&resolve(inputs.directory, &name)) {
+    let contents = match inputs.source.read(&resolve(&name, inputs)) {
         Ok(contents) => contents,
         Err(SourceError::NotFound) if !required => return,
         Err(error) => {

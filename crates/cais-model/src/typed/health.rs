@@ -41,23 +41,22 @@ pub(super) fn check(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Heal
     (!disabled).then_some(Healthcheck { test, timing })
 }
 
-/// Reads the timing fields over defaults; `x-cais.health` has the same names.
+/// Reads the timing fields over defaults; `x-cais.health` has the same names. Zero takes the default, as Docker reads it.
 pub(crate) fn timing(node: &Node, defaults: ProbeTiming, reader: &mut Reader<'_>) -> ProbeTiming {
+    let mut read = |key: &str, default: Duration| {
+        let given = reader
+            .duration(node.get(key))
+            .filter(|given| !given.is_zero());
+        given.unwrap_or(default)
+    };
     ProbeTiming {
-        interval: reader
-            .duration(node.get("interval"))
-            .unwrap_or(defaults.interval),
-        timeout: reader
-            .duration(node.get("timeout"))
-            .unwrap_or(defaults.timeout),
+        interval: read("interval", defaults.interval),
+        timeout: read("timeout", defaults.timeout),
+        start_period: read("start_period", defaults.start_period),
+        start_interval: read("start_interval", defaults.start_interval),
         retries: reader
             .whole(node.get("retries"))
+            .filter(|retries| *retries != 0)
             .unwrap_or(defaults.retries),
-        start_period: reader
-            .duration(node.get("start_period"))
-            .unwrap_or(defaults.start_period),
-        start_interval: reader
-            .duration(node.get("start_interval"))
-            .unwrap_or(defaults.start_interval),
     }
 }

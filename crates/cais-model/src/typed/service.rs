@@ -112,7 +112,7 @@ fn port(item: &Node, reader: &mut Reader<'_>) -> Option<PortMapping> {
     Some(PortMapping {
         host: host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         host_is_explicit: host.is_some(),
-        published: published(item.get("published"), reader),
+        published: published(item.get("published")),
         target: number,
         protocol,
         app_protocol: text(item.get("app_protocol")),
@@ -133,18 +133,11 @@ fn host(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Option<IpAddr>> 
     }
 }
 
-/// `None` where the system chooses. Of a range the first port is taken; another text is `consistency`'s finding.
-fn published(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<u16> {
-    let node = node?;
-    let written = node.scalar_text()?;
+/// `None` where the system chooses. Of a range, which Docker spreads over replicas, the first port is taken for all of
+/// them; another text is `consistency`'s finding.
+fn published(node: Option<&Node>) -> Option<u16> {
+    let written = node?.scalar_text()?;
     let range = PortRange::parse(&written).ok()?;
-    if range.first != range.last {
-        let message = format!(
-            "of the range `{written}` the first port, {}, is published",
-            range.first
-        );
-        reader.diagnostics.push(node.warning(message));
-    }
     Some(range.first).filter(|port| *port != 0)
 }
 

@@ -3,6 +3,7 @@
 mod consistency;
 mod environment;
 mod files;
+mod hostile;
 mod runtime;
 mod service;
 mod shown;

@@ -128,6 +128,26 @@ fn what_is_wrong_in_it_is_said_with_its_place() {
             "1:50: error: `10` is not a duration: write it like `1m30s`, `10s` or `500ms`",
         ),
         (
+            "{scale: {requests: fast}}",
+            "1:55: error: `fast` is not a rate: write it like `500/s`",
+        ),
+        (
+            "{alarms: {e: {metric: m}}}",
+            "1:49: error: alarm `e` needs one of `above` and `below`",
+        ),
+        (
+            "{alarms: {e: {metric: m, above: x}}}",
+            "1:68: error: `x` is not a number, a percentage or a duration",
+        ),
+        (
+            "{alarms: {e: {metric: m, above: 1, datapoints: 5 of 3}}}",
+            "1:83: error: `5 of 3` is not a number of datapoints: write it like `3 of 5`",
+        ),
+        (
+            "{alarms: {e: {metric: m, above: 1, missing: breching}}}",
+            "1:80: error: `breching` is no way to treat missing data (did you mean `breaching`?)",
+        ),
+        (
             "{alarms: {errors: {above: 1%}}}",
             "1:54: error: alarm `errors` needs a `metric`",
         ),

@@ -107,7 +107,7 @@ fn replacements(project: &Project) -> Outcome<Vec<Replacement>> {
 }
 
 /// Masks environment values whose name says that they are secret, passwords in URLs, and inline secrets.
-fn mask(tree: &mut Node) {
+pub(crate) fn mask(tree: &mut Node) {
     for (_, service) in entries(tree, "services") {
         for (name, value) in entries(&mut service.value, "environment") {
             let Some(text) = value.value.as_str() else {

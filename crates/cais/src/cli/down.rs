@@ -2,7 +2,7 @@
 
 use super::progress::Display;
 use super::project::Project;
-use super::{Global, output, supervise, up};
+use super::{Global, output, supervise, verdict};
 use crate::control::Request;
 use crate::exit::{Exit, Failure, Outcome};
 use clap::Args;
@@ -41,7 +41,7 @@ fn has_anything(project: &Project) -> bool {
 pub(crate) async fn take_down(global: &Global, project: &Project, now: bool) -> Outcome {
     let mut display = Display::new(global);
     let conversation = supervise::talk_or_start(project, &Request::Down { now }).await?;
-    let result = up::follow(conversation, &mut display).await;
+    let result = verdict::follow(conversation, &mut display).await;
     display.finish();
     result.map(drop)
 }

@@ -1,16 +1,22 @@
 //! What was typed, and which command it means. Every command ends here with its exit code.
 
+mod build;
 mod config;
+mod deploy;
 mod down;
 mod hidden;
+mod history;
 mod logs;
 mod output;
+mod plan;
 mod progress;
 mod project;
 mod ps;
+mod status;
 mod supervise;
 mod up;
 mod verbs;
+mod verdict;
 
 use crate::exit::{EXIT_CODES_HELP, Exit, Failure, Outcome};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -117,6 +123,18 @@ enum Command {
     Restart(verbs::WaitingArgs),
     /// Set how many tasks services have
     Scale(verbs::ScaleArgs),
+    /// Show what a deploy would change
+    Plan(plan::PlanArgs),
+    /// Build, then move services to what the file says, without losing a request
+    Deploy(deploy::DeployArgs),
+    /// Go back to an earlier revision
+    Rollback(deploy::RollbackArgs),
+    /// Explain the state of each service
+    Status(status::StatusArgs),
+    /// List rollouts, newest first
+    History(history::HistoryArgs),
+    /// Print what happened, as it was recorded
+    Events(history::EventsArgs),
     /// Print the file as cais understands it
     Config(config::ConfigArgs),
     /// Print the version
@@ -161,6 +179,8 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Hidden(hidden) => hidden::run(hidden),
         Command::Version => output::print_version(&global),
         Command::Config(args) => config::run(&global, &args),
+        Command::History(args) => history::history(&global, &args),
+        Command::Plan(args) => plan::run(&global, &args),
         command => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -175,7 +195,15 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Stop(args) => verbs::stop(&global, args).await,
                     Command::Restart(args) => verbs::restart(&global, args).await,
                     Command::Scale(args) => verbs::scale(&global, args).await,
-                    Command::Hidden(_) | Command::Version | Command::Config(_) => {
+                    Command::Deploy(args) => deploy::deploy(&global, args).await,
+                    Command::Rollback(args) => deploy::rollback(&global, args).await,
+                    Command::Status(args) => status::run(&global, args).await,
+                    Command::Events(args) => history::events(&global, args).await,
+                    Command::Hidden(_)
+                    | Command::Version
+                    | Command::Config(_)
+                    | Command::History(_)
+                    | Command::Plan(_) => {
                         unreachable!("dispatched above")
                     }
                 }

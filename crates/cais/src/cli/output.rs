@@ -3,10 +3,11 @@
 use super::project::Project;
 use super::{Ansi, Global};
 use crate::control::Snapshot;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::logs;
 use crate::supervisor::resolve::Replacement;
 use anstyle::{AnsiColor, Style};
+use cais_engine::event::TaskId;
 use cais_model::diagnostic::Diagnostic;
 use cais_model::name::ServiceName;
 use cais_model::stack::Stack;
@@ -45,10 +46,33 @@ pub(crate) fn print_json(value: &impl Serialize) -> Outcome {
     match serde_json::to_string_pretty(value) {
         Ok(text) => print(&text),
         Err(error) => Err(Failure::new(
-            crate::exit::Exit::Error,
+            Exit::Error,
             format!("cannot print as JSON: {error}"),
         )),
     }
+}
+
+/// One JSON object a line, for streams.
+pub(crate) fn print_json_line(value: &impl Serialize) -> Outcome {
+    match serde_json::to_string(value) {
+        Ok(text) => print(&text),
+        Err(error) => Err(Failure::new(
+            Exit::Error,
+            format!("cannot print as JSON: {error}"),
+        )),
+    }
+}
+
+/// A table without the blanks that its last column would be filled with.
+pub(crate) fn print_table(table: &Table) -> Outcome {
+    let text = table.to_string();
+    print(
+        &text
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    )
 }
 
 /// One line to standard error.
@@ -130,34 +154,23 @@ pub(crate) fn remark_loopback(stack: &Stack) {
     }
 }
 
-/// The last lines that a failed service's tasks wrote.
-pub(crate) fn print_last_lines<'a>(
-    project: &Project,
-    services: impl Iterator<Item = &'a ServiceName>,
-) {
-    for service in services {
-        let options = logs::Options {
-            services: [service.clone()].into(),
-            tail: logs::Tail::PerService(LAST_LINES),
-            ..logs::Options::default()
-        };
-        let Ok(lines) = logs::read(&project.paths.state, &options) else {
-            continue;
-        };
-        let lines: Vec<_> = lines.collect();
-        if lines.is_empty() {
-            say(&format!("{DIM}{service} wrote nothing to its log{DIM:#}"));
-            continue;
-        }
-        say(&format!("{BOLD}the last lines of {service}:{BOLD:#}"));
-        for line in lines {
-            say(&format!(
-                "  {DIM}{}-{} |{DIM:#} {}",
-                line.service,
-                line.task,
-                line.text()
-            ));
-        }
+/// The last lines that a failing task wrote, or its service where no task is known.
+pub(crate) fn print_last_lines(project: &Project, service: &ServiceName, task: Option<u64>) {
+    let options = logs::Options {
+        services: [service.clone()].into(),
+        tasks: task.map(TaskId).into_iter().collect(),
+        tail: logs::Tail::PerService(LAST_LINES),
+        ..logs::Options::default()
+    };
+    let lines: Vec<_> =
+        logs::read(&project.paths.state, &options).map_or_else(|_| Vec::new(), Iterator::collect);
+    let name = task.map_or_else(|| service.to_string(), |task| format!("{service}-{task}"));
+    if lines.is_empty() {
+        return say(&format!("{DIM}{name} wrote nothing to its log{DIM:#}"));
+    }
+    say(&format!("{BOLD}the last lines of {name}:{BOLD:#}"));
+    for line in lines {
+        say(&format!("  {DIM}|{DIM:#} {}", line.text()));
     }
 }
 
@@ -196,7 +209,7 @@ pub(crate) fn print_replacements(global: &Global, replacements: &[Replacement]) 
             replacement.replacement.as_deref().unwrap_or("(left unset)"),
         ]);
     }
-    print(&table.to_string())
+    print_table(&table)
 }
 
 /// `cais version`.

@@ -57,10 +57,7 @@ pub(crate) struct Row {
 
 pub(crate) async fn run(global: &Global, args: PsArgs) -> Outcome {
     let project = Project::load(global)?;
-    let mut snapshot = match supervise::ask(&project.paths, &Request::Status).await? {
-        Some(Reply::Status(snapshot)) => *snapshot,
-        _ => from_journal(&project)?,
-    };
+    let mut snapshot = snapshot(&project).await?;
     snapshot
         .services
         .retain(|view| args.names.is_empty() || args.names.contains(&view.service));
@@ -106,6 +103,14 @@ pub(crate) async fn run(global: &Global, args: PsArgs) -> Outcome {
     Ok(())
 }
 
+/// From the supervisor, or from the journal where none runs.
+pub(crate) async fn snapshot(project: &Project) -> Outcome<Snapshot> {
+    match supervise::ask(&project.paths, &Request::Status).await? {
+        Some(Reply::Status(snapshot)) => Ok(*snapshot),
+        _ => from_journal(project),
+    }
+}
+
 /// What the journal knows while nobody supervises.
 fn from_journal(project: &Project) -> Outcome<Snapshot> {
     let mut snapshot = Snapshot {
@@ -121,7 +126,7 @@ fn from_journal(project: &Project) -> Outcome<Snapshot> {
         skipped: BTreeMap::new(),
     };
     if let Some(journal) = Journal::look(&project.paths.journal()).map_err(journal_failure)? {
-        snapshot.services = cais_engine::view::views(&journal.state().map_err(journal_failure)?);
+        snapshot.services = cais_engine::state::views(&journal.state().map_err(journal_failure)?);
         snapshot.now_ms = Clock::look(&journal).map_err(journal_failure)?.now().0;
     }
     Ok(snapshot)
@@ -204,7 +209,7 @@ fn print_table(snapshot: &Snapshot, rows: &[Row]) -> Outcome {
     for name in snapshot.skipped.keys() {
         table.add_row(["-", name.as_str(), "", "skipped: not installed", "", "", ""]);
     }
-    output::print(table.trim_fmt().trim_end())
+    output::print_table(&table)
 }
 
 /// URLs before addresses; a published port before the service's own address.

@@ -1,17 +1,15 @@
 //! `cais up`: builds, then brings the stack to what the file says. Without `-d` it streams the log and
 //! Ctrl-C stops everything.
 
+use super::build::{self, Which};
 use super::progress::Display;
 use super::project::Project;
-use super::{Global, down, logs, output, supervise};
-use crate::control::{Apply, Conversation, Reply, Request, ServiceResult, Until, Verdict, Wait};
+use super::{Global, down, logs, output, supervise, verdict};
+use crate::control::{Apply, Reply, Request, Until, Wait};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::supervisor::resolve;
 use cais_model::name::ServiceName;
-use cais_model::stack::Service;
 use clap::Args;
-use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -51,7 +49,12 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
         }
     }
     supervise::refuse_same_name_elsewhere(&project).await?;
-    build(&project, &services, args.build)?;
+    let which = if args.build {
+        Which::All
+    } else {
+        Which::Missing
+    };
+    build::run(&project, &services, which)?;
     output::remark_loopback(&project.loaded.stack);
 
     let was_running = supervise::ask(&project.paths, &Request::Hello)
@@ -79,7 +82,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     let results = {
         let conversation = supervise::talk_or_start(&project, &request).await?;
         tokio::select! {
-            results = follow(conversation, &mut display) => results,
+            results = verdict::follow(conversation, &mut display) => results,
             _ = tokio::signal::ctrl_c() => {
                 display.finish();
                 return interrupted(global, &project, was_running, args.detach || args.wait).await;
@@ -88,7 +91,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     };
     display.finish();
     let verdict = match results {
-        Ok(results) => judge(&project, &results),
+        Ok(answer) => verdict::judge(&project, &answer),
         Err(failure) => return Err(failure),
     };
     if args.detach || args.wait {
@@ -162,71 +165,7 @@ async fn supervisor_end(project: &Project) {
     }
 }
 
-/// Shows what happens until the request is answered.
-pub(crate) async fn follow(
-    mut conversation: Conversation,
-    display: &mut Display,
-) -> Outcome<Vec<ServiceResult>> {
-    loop {
-        match conversation.next().await? {
-            Some(Reply::Done { services }) => return Ok(services),
-            Some(Reply::Remark { text }) => display.remark(&text),
-            Some(Reply::Notice(stamped)) => display.notice(&stamped),
-            Some(_) => {}
-            None => {
-                return Err(
-                    Failure::new(Exit::Error, "the supervisor ended before it answered")
-                        .help("type the command again: it goes on where it was"),
-                );
-            }
-        }
-    }
-}
-
-/// The failure that the worst verdict stands for.
-pub(crate) fn judge(project: &Project, results: &[ServiceResult]) -> Outcome {
-    let having = |verdict: Verdict| results.iter().filter(move |r| r.verdict == verdict);
-    let sentence = |what: &str, verdict: Verdict| {
-        having(verdict)
-            .map(|result| format!("`{}` {what}: {}", result.service, result.reason))
-            .collect::<Vec<_>>()
-            .join("; ")
-    };
-    let first = |verdict: Verdict| having(verdict).next().map(|result| result.service.clone());
-    if let Some(service) = first(Verdict::Failed) {
-        output::print_last_lines(
-            project,
-            having(Verdict::Failed).map(|result| &result.service),
-        );
-        return Err(
-            Failure::new(Exit::Error, sentence("failed", Verdict::Failed))
-                .help(format!("see more of its log: `cais logs {service}`")),
-        );
-    }
-    if let Some(service) = first(Verdict::RolledBack) {
-        output::print_last_lines(
-            project,
-            having(Verdict::RolledBack).map(|result| &result.service),
-        );
-        return Err(Failure::new(
-            Exit::RolledBack,
-            sentence("was rolled back", Verdict::RolledBack),
-        )
-        .help(format!("see more of its log: `cais logs {service}`")));
-    }
-    if let Some(service) = first(Verdict::TimedOut) {
-        return Err(Failure::new(
-            Exit::TimedOut,
-            sentence("was not ready in time", Verdict::TimedOut),
-        )
-        .help(format!(
-            "it goes on in the background: `cais ps`, `cais logs {service}`"
-        )));
-    }
-    Ok(())
-}
-
-async fn snapshot(project: &Project) -> Outcome<crate::control::Snapshot> {
+pub(crate) async fn snapshot(project: &Project) -> Outcome<crate::control::Snapshot> {
     match supervise::ask(&project.paths, &Request::Status).await? {
         Some(Reply::Status(snapshot)) => Ok(*snapshot),
         _ => Err(Failure::new(Exit::Error, "the supervisor does not answer")),
@@ -234,7 +173,10 @@ async fn snapshot(project: &Project) -> Outcome<crate::control::Snapshot> {
 }
 
 /// The named services and everything that they depend on; empty means all.
-fn selection(project: &Project, named: &[ServiceName]) -> Outcome<BTreeSet<ServiceName>> {
+pub(crate) fn selection(
+    project: &Project,
+    named: &[ServiceName],
+) -> Outcome<BTreeSet<ServiceName>> {
     let stack = &project.loaded.stack;
     let mut selected = BTreeSet::new();
     let mut open: Vec<ServiceName> = named.to_vec();
@@ -256,7 +198,7 @@ fn selection(project: &Project, named: &[ServiceName]) -> Outcome<BTreeSet<Servi
     Ok(selected)
 }
 
-fn unknown(project: &Project, name: &ServiceName) -> Failure {
+pub(crate) fn unknown(project: &Project, name: &ServiceName) -> Failure {
     let list = project
         .loaded
         .stack
@@ -267,69 +209,4 @@ fn unknown(project: &Project, name: &ServiceName) -> Failure {
         .join(", ");
     Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
         .help(format!("its services are: {list}"))
-}
-
-/// Runs the build commands, each once, in name order: all of them with `--build`, otherwise those
-/// whose program is missing.
-fn build(project: &Project, selected: &BTreeSet<ServiceName>, all: bool) -> Outcome {
-    let stack = &project.loaded.stack;
-    let mut done: BTreeMap<&str, &ServiceName> = BTreeMap::new();
-    for service in stack.services.values() {
-        let Some(command) = service
-            .process
-            .as_ref()
-            .and_then(|process| process.build.as_deref())
-        else {
-            continue;
-        };
-        if !selected.is_empty() && !selected.contains(&service.name) {
-            continue;
-        }
-        if !all && !program_is_missing(project, service) {
-            continue;
-        }
-        if done.insert(command, &service.name).is_none() {
-            build_one(project, service, command)?;
-        }
-    }
-    Ok(())
-}
-
-fn program_is_missing(project: &Project, service: &Service) -> bool {
-    resolve::command_line(service).is_some_and(|argv| {
-        let path = project.variables.get("PATH").map_or("", String::as_str);
-        crate::supervisor::definition::find_program(&argv[0], &project.loaded.stack.directory, path)
-            .is_none()
-    })
-}
-
-fn build_one(project: &Project, service: &Service, command: &str) -> Outcome {
-    let name = &service.name;
-    output::say(&format!("building {name}: {command}"));
-    let failed = |what: String| {
-        Failure::new(
-            Exit::Error,
-            format!(
-                "{}: the build of `{name}` {what}: `{command}`",
-                service.position
-            ),
-        )
-        .help(format!(
-            "its output stands above; nothing was started. Try it alone: `{command}`"
-        ))
-    };
-    // To standard error: standard output is for the command's own result.
-    let status = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(command)
-        .current_dir(&project.loaded.stack.directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(std::io::stderr()))
-        .status()
-        .map_err(|error| failed(format!("could not be run ({error})")))?;
-    match status.code() {
-        Some(0) => Ok(()),
-        Some(code) => Err(failed(format!("failed with exit code {code}"))),
-        None => Err(failed("was killed".to_owned())),
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::progress::Display;
 use super::project::Project;
-use super::{Global, supervise, up};
+use super::{Global, supervise, verdict};
 use crate::control::{Request, Until, Wait};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_model::name::ServiceName;
@@ -109,15 +109,15 @@ pub(crate) async fn scale(global: &Global, args: ScaleArgs) -> Outcome {
 }
 
 /// Sends a request to the running supervisor and shows what happens.
-async fn change(global: &Global, request: &Request) -> Outcome {
+pub(crate) async fn change(global: &Global, request: &Request) -> Outcome {
     let project = Project::load(global)?;
     let Some(conversation) = supervise::talk(&project.paths, request).await? else {
         return Err(not_running(&project));
     };
     let mut display = Display::new(global);
-    let results = up::follow(conversation, &mut display).await;
+    let answer = verdict::follow(conversation, &mut display).await;
     display.finish();
-    up::judge(&project, &results?)
+    verdict::judge(&project, &answer?)
 }
 
 /// No supervisor answers.

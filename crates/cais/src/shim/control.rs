@@ -4,10 +4,10 @@ use super::fault;
 use super::protocol::{Answer, Request};
 use cais_engine::event::ExitStatus;
 use rustix::process::geteuid;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -20,12 +20,56 @@ const REQUEST_BYTES: u64 = 64 * 1024;
 /// How long a supervisor may take to accept the last word.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Binds the socket. The caller holds the task's lock, so a file that is there belongs to nobody.
-pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
+/// The socket and its name.
+pub(crate) struct Door {
+    path: PathBuf,
+    listener: UnixListener,
+}
+
+impl Door {
+    /// Binds the socket. The caller holds the task's lock, so a file that is there belongs to nobody.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let listener = listen(path)?;
+        let path = path.to_owned();
+        Ok(Self { path, listener })
     }
+
+    /// Opens it anew where its name is gone: logind removes `/run/user/<uid>` with the user's last session,
+    /// and cleaners of `/tmp` remove old files. A task whose shim nobody can find could not be stopped.
+    pub(crate) fn mend(&mut self) {
+        if self.path.try_exists().unwrap_or(true) {
+            return;
+        }
+        let folder = self
+            .path
+            .parent()
+            .map(|folder| DirBuilder::new().recursive(true).mode(0o700).create(folder));
+        // Until the user is back there may be no place for it.
+        if folder.is_none_or(|created| created.is_ok())
+            && let Ok(listener) = listen(&self.path)
+        {
+            self.listener = listener;
+        }
+    }
+
+    /// The next connection.
+    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(self.listener.accept().await?.0)
+    }
+}
+
+/// The name goes with the door.
+impl Drop for Door {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn listen(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     Ok(listener)

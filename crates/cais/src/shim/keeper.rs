@@ -1,6 +1,6 @@
 //! Keeps one task from its birth to its end: signals its group, reaps, and sees to it that nothing of it is left.
 
-use super::control::Control;
+use super::control::{Control, Door};
 use super::fault;
 use super::processes::{self, Process};
 use super::protocol::Request;
@@ -14,15 +14,16 @@ use rustix::process::{
 };
 use std::io;
 use std::time::Duration;
-use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal as ChildSignal, SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until};
 
 /// How long children that outlive the leader may hold its pipes open.
 const LINGER: Duration = Duration::from_secs(2);
 /// How often the rest of a group is looked at while its grace runs.
 const GLANCE: Duration = Duration::from_millis(25);
+/// How often the socket's name is looked for.
+const MEND: Duration = Duration::from_secs(2);
 /// How long SIGKILL may take; only a process inside a broken device driver takes longer.
 const LAST_WAIT: Duration = Duration::from_secs(5);
 
@@ -60,26 +61,28 @@ impl Keeper {
     /// Serves requests until the task is over, then ends what it left behind.
     pub(crate) async fn keep(
         mut self,
-        listener: &UnixListener,
+        door: &mut Door,
         control: &mut Control,
         requests: &mut UnboundedReceiver<Request>,
     ) -> ExitStatus {
         // It may have ended before we listened for SIGCHLD.
         let mut linger_until = self.look_at_children();
+        let mut mend = interval(MEND);
         while !self.is_over(linger_until) {
             let wake = self.next_wake(linger_until);
             tokio::select! {
                 _ = self.children.recv() => linger_until = linger_until.or(self.look_at_children()),
                 Some(stream) = self.closed.recv() => self.open.retain(|open| *open != stream),
                 Some(request) = requests.recv() => self.perform(&request),
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => control.welcome(stream),
+                accepted = door.accept() => match accepted {
+                    Ok(stream) => control.welcome(stream),
                     Err(e) => {
                         fault(format_args!("cannot accept: {e}"));
                         sleep(GLANCE).await;
                     }
                 },
                 () = sleep_until(wake) => self.kill_when_due(),
+                _ = mend.tick() => door.mend(),
             }
         }
         self.end_the_rest().await;
@@ -130,7 +133,7 @@ impl Keeper {
         let kill_at = self.stopping.kill_at().filter(|_| !self.killed);
         match linger_until {
             Some(_) => now + GLANCE,
-            None => kill_at.unwrap_or(now + Duration::from_secs(3600)),
+            None => kill_at.unwrap_or(now + MEND),
         }
     }
 

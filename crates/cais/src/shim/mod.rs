@@ -18,7 +18,7 @@ mod stop;
 
 use crate::logs::line::Stream;
 use crate::logs::writer::LogWriter;
-use control::Control;
+use control::{Control, Door};
 use keeper::Keeper;
 use protocol::{Answer, Handshake};
 use record::{ExitRecord, TaskRecord};
@@ -26,11 +26,9 @@ use rustix::fs::Mode;
 use rustix::process::{Pid, kill_process_group};
 use spec::TaskSpec;
 use std::fmt;
-use std::fs;
 use std::io::{self, Read, Write};
 use std::process::{Child, ExitCode};
 use std::sync::{Arc, Mutex};
-use tokio::net::UnixListener;
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
@@ -81,13 +79,11 @@ async fn serve(spec: &TaskSpec) -> Result<(), String> {
     catch_signals().map_err(|e| format!("cannot catch signals: {e}"))?;
     let cannot =
         |path: &std::path::Path, e: io::Error| format!("cannot use `{}`: {e}", path.display());
-    let listener = control::bind(&spec.socket).map_err(|e| cannot(&spec.socket, e))?;
+    let mut door = Door::open(&spec.socket).map_err(|e| cannot(&spec.socket, e))?;
     let log = LogWriter::open(&spec.task_dir, spec.log).map_err(|e| cannot(&spec.task_dir, e))?;
     // From here on the shim's own files name their mode; the task gets the customary mask.
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let result = hold(spec, &listener, log).await;
-    let _ = fs::remove_file(&spec.socket);
-    result
+    hold(spec, &mut door, log).await
 }
 
 /// Caught and dropped: only the task's end ends a shim. Not ignored, for that would be inherited by the task.
@@ -107,7 +103,7 @@ fn catch_signals() -> io::Result<()> {
     Ok(())
 }
 
-async fn hold(spec: &TaskSpec, listener: &UnixListener, log: LogWriter) -> Result<(), String> {
+async fn hold(spec: &TaskSpec, door: &mut Door, log: LogWriter) -> Result<(), String> {
     let mut child = spawn::spawn(spec)?;
     let (closed, pipes) = mpsc::unbounded_channel();
     let born = Keeper::new(child.id(), pipes)
@@ -131,7 +127,7 @@ async fn hold(spec: &TaskSpec, listener: &UnixListener, log: LogWriter) -> Resul
         at_ms: record.started_at_ms,
     };
     let mut control = Control::new(started, sender);
-    let status = keeper.keep(listener, &mut control, &mut requests).await;
+    let status = keeper.keep(door, &mut control, &mut requests).await;
     if let Err(e) = ExitRecord::now(status).write(&spec.task_dir) {
         fault(format_args!("cannot record the end {status:?}: {e}"));
     }

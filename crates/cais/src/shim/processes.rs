@@ -17,7 +17,8 @@ pub(crate) struct Process {
     pub(crate) group: u32,
     /// Clock ticks since boot; with the id it names a process for ever (until the next boot).
     pub(crate) start: u64,
-    /// A zombie runs nothing; it only waits to be reaped.
+    /// A zombie runs nothing; it only waits to be reaped. (Where only the first thread has ended, the rest
+    /// still runs, though the kernel prints `Z`.)
     pub(crate) zombie: bool,
 }
 
@@ -45,7 +46,8 @@ fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
     // Field 3 of the manual is the first one here.
     Some(Process {
         pid,
-        zombie: matches!(*fields.first()?, "Z" | "X" | "x"),
+        zombie: matches!(*fields.first()?, "Z" | "X" | "x")
+            && fields.get(17)?.parse::<u32>().ok()? <= 1,
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         start: fields.get(19)?.parse().ok()?,
@@ -124,6 +126,15 @@ mod tests {
                 zombie: false,
             };
             assert_eq!(parse_stat(42, stat.as_bytes()), Some(expected), "{name}");
+        }
+        for (threads, zombie) in [(0, true), (1, true), (2, false)] {
+            let stat =
+                format!("42 (sh) Z 10 20 30 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 {threads} 0 777");
+            assert_eq!(
+                parse_stat(42, stat.as_bytes()).unwrap().zombie,
+                zombie,
+                "{threads} threads"
+            );
         }
         assert_eq!(parse_stat(42, b"42 (sh) S 1"), None);
         assert_eq!(parse_stat(42, b""), None);

@@ -1,7 +1,10 @@
 //! The journal: what was decided, on disk before it is acted on. One SQLite file a project; every
 //! commit is one transaction, synced to the disk before it returns.
 
+mod rollouts;
 mod schema;
+
+pub(crate) use rollouts::PastRollout;
 
 use crate::control::{Release, Stamped};
 use cais_engine::event::RevisionNumber;
@@ -200,6 +203,7 @@ impl Journal {
                     ])
                 })
                 .map_err(unusable)?;
+            rollouts::record(&transaction, stamped).map_err(unusable)?;
         }
         transaction.commit().map_err(unusable)
     }
@@ -254,12 +258,12 @@ impl Journal {
             })
     }
 
-    /// The newest release.
+    /// The release that was applied last.
     pub(crate) fn newest_release(&self) -> Result<Option<Release>, JournalError> {
         let id: Option<i64> = self
             .connection
             .query_row(
-                "SELECT release FROM revisions ORDER BY created_ms DESC, release DESC LIMIT 1",
+                "SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'release'",
                 [],
                 |row| row.get(0),
             )

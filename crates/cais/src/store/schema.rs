@@ -21,6 +21,12 @@ const STEPS: [&str; VERSION as usize] = ["
     ) STRICT;
     CREATE TABLE addresses (service TEXT PRIMARY KEY, address TEXT NOT NULL) STRICT;
     CREATE TABLE task_ports (task INTEGER PRIMARY KEY, ports TEXT NOT NULL) STRICT;
+    CREATE TABLE rollouts (
+        id INTEGER PRIMARY KEY, service TEXT NOT NULL, from_revision INTEGER, to_revision INTEGER NOT NULL,
+        state TEXT NOT NULL, failed INTEGER NOT NULL, reason TEXT NOT NULL,
+        started_ms INTEGER NOT NULL, ended_ms INTEGER
+    ) STRICT;
+    CREATE INDEX rollouts_by_service ON rollouts (service, id);
 "];
 
 /// Brings the journal from schema `found` to today's, each step in one transaction.

@@ -4,7 +4,7 @@
 use super::definition::{self, Definition};
 use super::probe::Probes;
 use super::resolve::{self, Surroundings};
-use super::{Manner, Supervisor, address, clock, journal_failure, table};
+use super::{Manner, Supervisor, address, clock, journal_failure, revise, table};
 use crate::control::{Apply, Release, Reply};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::process::Signal;
@@ -51,7 +51,7 @@ impl Supervisor {
             .collect::<Outcome<_>>()?;
         let listeners = self.bind(&stack, &mut around)?;
 
-        let submissions = self.submissions(&stack, &definitions, &skipped_names, apply)?;
+        let submissions = self.submissions(&stack, definitions, &skipped_names, apply)?;
         self.gateway.ensure().await?;
         let addresses: BTreeSet<SocketAddr> = listeners.keys().copied().collect();
         self.gateway
@@ -61,9 +61,6 @@ impl Supervisor {
         self.around = around;
         self.stack = Some(stack);
         self.skipped = skipped;
-        // Values may have changed since these were made; tasks that run keep what they were given.
-        self.definitions
-            .retain(|(service, _), _| !definitions.contains_key(service));
         self.try_feed(Event::Apply {
             services: submissions,
             remove_absent: apply.remove_absent,
@@ -146,9 +143,9 @@ impl Supervisor {
     }
 
     fn submissions(
-        &self,
+        &mut self,
         stack: &Stack,
-        definitions: &BTreeMap<ServiceName, Definition>,
+        definitions: BTreeMap<ServiceName, Definition>,
         skipped: &BTreeSet<ServiceName>,
         apply: &Apply,
     ) -> Outcome<BTreeMap<ServiceName, Submission>> {
@@ -158,41 +155,47 @@ impl Supervisor {
             .journal
             .keep_release(&apply.release, at_ms)
             .map_err(journal_failure)?;
+        self.journal
+            .set_fact("release", &release.to_string())
+            .map_err(journal_failure)?;
         let around = Surroundings {
             addresses: BTreeMap::new(),
             skipped: skipped.clone(),
             mounts: resolve::mounts(stack, &self.paths.mounts()),
         };
         let mut submissions = BTreeMap::new();
-        for (name, definition) in definitions {
+        for (name, mut definition) in definitions {
             let service = &definition.service;
             let mut policy = Policy::of(service, stack);
             policy
                 .depends_on
                 .retain(|dependency, _| !skipped.contains(dependency));
-            let artifact = definition::keep_program(definition, &self.paths.artifacts())?;
+            let artifact = definition::keep_program(&definition, &self.paths.artifacts())?;
             let files = definition::mounted_files(service, &around);
-            let hash = definition::fingerprint(definition, artifact.as_deref(), &files, &key);
-            let known = self.journal.revisions(name).map_err(journal_failure)?;
-            let number = match known.iter().find(|revision| revision.hash == hash) {
-                Some(same) => same.number,
-                None => RevisionNumber(known.first().map_or(1, |newest| newest.number.0 + 1)),
-            };
-            if !known.iter().any(|revision| revision.number == number) {
+            let known = revise::known(Some(&self.journal), &name)?;
+            let revised = revise::revise(&known, &definition, artifact.as_deref(), &files, &key);
+            if !revised.is_known {
                 let revision = Revision {
                     service: name.clone(),
-                    number,
-                    hash,
+                    number: revised.number,
+                    hash: revised.hash,
                     release,
                     policy: policy.clone(),
-                    artifact,
+                    artifact: artifact.clone(),
                     created_ms: at_ms,
                 };
                 self.journal
                     .keep_revision(&revision)
                     .map_err(journal_failure)?;
             }
-            let desired = apply.scale.get(name).copied().unwrap_or(service.replicas);
+            let number = revised.number;
+            let desired = apply.scale.get(&name).copied().unwrap_or(service.replicas);
+            if let Some(artifact) = artifact {
+                definition.argv[0] = self.paths.artifacts().join(artifact).display().to_string();
+            }
+            // Kept as it is now: a later caller's variables make a later revision, not this one.
+            self.definitions
+                .insert((name.clone(), number.0), Arc::new(definition));
             submissions.insert(
                 name.clone(),
                 Submission {
@@ -208,23 +211,21 @@ impl Supervisor {
 
     /// The project's key for fingerprints; made once.
     fn key(&self) -> Outcome<[u8; 32]> {
-        let path = self.paths.state.join("key");
-        if let Ok(bytes) = std::fs::read(&path)
-            && let Ok(key) = <[u8; 32]>::try_from(bytes)
-        {
+        if let Some(key) = revise::key(&self.paths.state) {
             return Ok(key);
         }
         let key = definition::random_bytes()?;
-        definition::write_private(&path, &key)?;
+        definition::write_private(&self.paths.state.join("key"), &key)?;
         Ok(key)
     }
 
-    /// A revision's definition from its release's texts and today's variables.
+    /// A revision's definition from its release's texts and today's variables, and whether it is still
+    /// what it was: values of variables and contents of files are not kept.
     pub(super) fn load_definition(
         &self,
         service: &ServiceName,
         revision: RevisionNumber,
-    ) -> Outcome<Definition> {
+    ) -> Outcome<(Definition, bool)> {
         let gone = || {
             Failure::new(
                 Exit::Error,
@@ -252,10 +253,13 @@ impl Supervisor {
             &self.boot.variables,
             kept.artifact.is_none(),
         )?;
-        if let Some(artifact) = kept.artifact {
+        let files = definition::mounted_files(own, &around);
+        let artifact = kept.artifact.as_deref();
+        let hash = definition::fingerprint(&definition, artifact, &files, &self.key()?);
+        if let Some(artifact) = artifact {
             definition.argv[0] = self.paths.artifacts().join(artifact).display().to_string();
         }
-        Ok(definition)
+        Ok((definition, hash == kept.hash))
     }
 
     /// Brings the stack of the newest release back, without starting anything.

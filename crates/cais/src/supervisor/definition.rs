@@ -196,21 +196,50 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// Keeps a built program aside, so that its revision stays what it was when the next build
-/// overwrites the file. Only programs that the file names by path and has a build for: `python3` from
-/// `PATH` is the machine's, not the revision's. Answers with the copy's name within `artifacts`.
-pub(crate) fn keep_program(definition: &Definition, artifacts: &Path) -> Outcome<Option<String>> {
-    let built = definition
-        .service
-        .process
-        .as_ref()
-        .is_some_and(|process| process.build.is_some());
-    let named =
-        resolve::command_line(&definition.service).is_some_and(|argv| argv[0].contains('/'));
-    if !(built && named) {
+/// The program that a revision keeps: one that the file names by path and has a build for. `python3`
+/// from `PATH` is the machine's, not the revision's.
+fn own_program(definition: &Definition) -> Option<&Path> {
+    let process = definition.service.process.as_ref()?;
+    process.build.as_ref()?;
+    let argv = resolve::command_line(&definition.service)?;
+    argv[0]
+        .contains('/')
+        .then(|| Path::new(&definition.argv[0]))
+}
+
+/// The name that the present program would be kept under, `<digest>/<file name>`; `None` where the
+/// revision keeps none or it is not built yet.
+pub(crate) fn program_digest(definition: &Definition) -> Outcome<Option<String>> {
+    let Some(program) = own_program(definition).filter(|program| program.exists()) else {
         return Ok(None);
+    };
+    let mut hasher = blake3::Hasher::new();
+    std::fs::File::open(program)
+        .and_then(|file| hasher.update_reader(file).map(drop))
+        .map_err(|error| {
+            Failure::new(
+                Exit::Error,
+                format!("cannot read `{}`: {error}", program.display()),
+            )
+        })?;
+    let digest = hasher.finalize().to_hex();
+    let file_name = program
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("program");
+    Ok(Some(format!("{}/{file_name}", &digest[..16])))
+}
+
+/// Keeps a built program aside, so that its revision stays what it was when the next build
+/// overwrites the file. Answers with the copy's name within `artifacts`.
+pub(crate) fn keep_program(definition: &Definition, artifacts: &Path) -> Outcome<Option<String>> {
+    let (Some(program), Some(name)) = (own_program(definition), program_digest(definition)?) else {
+        return Ok(None);
+    };
+    let kept = artifacts.join(&name);
+    if kept.exists() {
+        return Ok(Some(name));
     }
-    let program = Path::new(&definition.argv[0]);
     let cannot = |error: std::io::Error| {
         Failure::new(
             Exit::Error,
@@ -218,20 +247,6 @@ pub(crate) fn keep_program(definition: &Definition, artifacts: &Path) -> Outcome
         )
         .help(format!("check the free space of `{}`", artifacts.display()))
     };
-    let mut hasher = blake3::Hasher::new();
-    hasher
-        .update_reader(std::fs::File::open(program).map_err(cannot)?)
-        .map_err(cannot)?;
-    let digest = hasher.finalize().to_hex();
-    let file_name = program
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or("program");
-    let name = format!("{}/{file_name}", &digest[..16]);
-    let kept = artifacts.join(&name);
-    if kept.exists() {
-        return Ok(Some(name));
-    }
     let folder = kept.parent().unwrap_or(artifacts);
     crate::paths::private_dir(folder)?;
     let copy = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;

@@ -11,6 +11,7 @@ mod probe;
 mod recover;
 mod request;
 pub(crate) mod resolve;
+pub(crate) mod revise;
 mod serve;
 mod table;
 mod wait;
@@ -18,7 +19,7 @@ mod wait;
 pub(crate) use apply::skipped;
 pub(crate) use wait::ended;
 
-use crate::control::{Reply, ServiceResult, Stamped, Until};
+use crate::control::{Reply, ServiceResult, Stamped};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::Paths;
 use crate::runtime::process::{Signal, TaskEvent, TaskHandle};
@@ -104,8 +105,7 @@ impl Replies {
 
 /// A request that is answered later.
 struct Waiter {
-    services: BTreeSet<ServiceName>,
-    until: Until,
+    awaited: wait::Awaited,
     deadline: Option<Moment>,
     replies: Replies,
 }
@@ -248,7 +248,7 @@ impl Supervisor {
     }
 
     fn is_empty(&self) -> bool {
-        cais_engine::view::views(&self.state).is_empty()
+        cais_engine::state::views(&self.state).is_empty()
             && self.tasks.is_empty()
             && self.starting.is_empty()
     }
@@ -359,10 +359,9 @@ impl Supervisor {
         }
         use crate::control::Verdict;
         let now = self.now();
-        let views = cais_engine::view::views(&self.state);
+        let views = cais_engine::state::views(&self.state);
         self.waiters.retain(|waiter| {
-            let mut results: Vec<ServiceResult> =
-                wait::verdicts(&waiter.services, waiter.until, &views);
+            let mut results: Vec<ServiceResult> = waiter.awaited.verdicts(&views);
             let pending = results
                 .iter()
                 .any(|result| result.verdict == Verdict::Pending);
@@ -386,14 +385,13 @@ impl Supervisor {
         &mut self,
         services: BTreeSet<ServiceName>,
         wait: crate::control::Wait,
+        since: Moment,
         replies: Replies,
     ) {
-        let deadline = wait
-            .timeout_ms
-            .map(|ms| self.now() + Duration::from_millis(ms));
+        let deadline = wait.timeout_ms.map(|ms| since + Duration::from_millis(ms));
+        let views = cais_engine::state::views(&self.state);
         self.waiters.push(Waiter {
-            services,
-            until: wait.until,
+            awaited: wait::Awaited::new(services, wait.until, since, &views),
             deadline,
             replies,
         });

@@ -217,7 +217,11 @@ impl Supervisor {
         if let Some(known) = self.definitions.get(&(service.clone(), revision.0)) {
             return Ok(known.clone());
         }
-        let definition = Arc::new(self.load_definition(service, revision)?);
+        let (definition, is_same) = self.load_definition(service, revision)?;
+        if !is_same {
+            tracing::warn!(%service, %revision, "runs with today's variables and files; some have changed");
+        }
+        let definition = Arc::new(definition);
         self.definitions
             .insert((service.clone(), revision.0), definition.clone());
         Ok(definition)

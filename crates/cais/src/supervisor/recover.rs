@@ -79,7 +79,7 @@ impl Supervisor {
     }
 
     async fn adopt_tasks(&mut self, found: BTreeSet<u64>) {
-        let views = cais_engine::view::views(&self.state);
+        let views = cais_engine::state::views(&self.state);
         let known: Vec<_> = views
             .iter()
             .flat_map(|view| {

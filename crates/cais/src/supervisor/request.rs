@@ -2,10 +2,11 @@
 
 use super::{Replies, Supervisor, clock, journal_failure};
 use crate::control::{
-    Apply, Endpoints, PROTOCOL_VERSION, Reply, Request, Snapshot, TaskEndpoint, Wait,
+    Apply, Endpoints, PROTOCOL_VERSION, Reply, Request, Snapshot, TaskEndpoint, Until, Wait,
 };
-use crate::exit::{Exit, Failure};
-use cais_engine::event::Event;
+use crate::exit::{Exit, Failure, Outcome};
+use cais_engine::event::{Event, RevisionNumber, Submission};
+use cais_engine::view::ServiceView;
 use cais_gateway::table::Serves;
 use cais_model::name::ServiceName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,31 +31,47 @@ impl Supervisor {
             Request::Down { now } => self.down(now, replies).await,
             Request::Stop { services } => {
                 let wait = Wait {
-                    until: crate::control::Until::Accepted,
+                    until: Until::Stopped,
                     timeout_ms: None,
                 };
-                self.command(services, wait, &replies, |services| Event::Stop {
-                    services,
-                })
-                .await;
+                self.command(services, wait, replies, |services| Event::Stop { services })
+                    .await;
             }
             Request::Start { services, wait } => {
-                self.command(services, wait, &replies, |services| Event::Start {
+                self.command(services, wait, replies, |services| Event::Start {
                     services,
                 })
                 .await;
             }
             Request::Restart { services, wait } => {
-                self.command(services, wait, &replies, |services| Event::Restart {
+                self.command(services, wait, replies, |services| Event::Restart {
+                    services,
+                })
+                .await;
+            }
+            Request::Cancel { services } => {
+                let wait = Wait {
+                    until: Until::Accepted,
+                    timeout_ms: None,
+                };
+                self.command(services, wait, replies, |services| Event::Cancel {
                     services,
                 })
                 .await;
             }
             Request::Scale { services, wait } => self.scale(services, wait, replies).await,
+            Request::Rollback {
+                service,
+                revision,
+                wait,
+            } => {
+                self.roll_back(service, revision, wait, replies).await;
+            }
         }
     }
 
     async fn take_apply(&mut self, apply: Apply, replies: Replies) {
+        let since = self.now();
         // Listen from the first notice on; the verdict comes when all of it is under way.
         self.followers.push(replies.clone());
         let result = self.apply(&apply, &replies).await;
@@ -67,14 +84,19 @@ impl Supervisor {
                 }
             }
             Ok(()) => {
-                let awaited = cais_engine::view::views(&self.state)
-                    .into_iter()
-                    .map(|view| view.service)
-                    .filter(|name| apply.services.is_empty() || apply.services.contains(name))
-                    .collect();
-                self.wait(awaited, apply.wait, replies);
+                let mut awaited = self.known();
+                awaited.retain(|name| apply.services.is_empty() || apply.services.contains(name));
+                self.wait(awaited, apply.wait, since, replies);
             }
         }
+    }
+
+    /// Names of the services that the engine knows.
+    fn known(&self) -> BTreeSet<ServiceName> {
+        cais_engine::state::views(&self.state)
+            .into_iter()
+            .map(|view| view.service)
+            .collect()
     }
 
     /// A command over some services, or all of them: the names are checked before anything happens.
@@ -82,13 +104,10 @@ impl Supervisor {
         &mut self,
         services: BTreeSet<ServiceName>,
         wait: Wait,
-        replies: &Replies,
+        replies: Replies,
         event: impl FnOnce(BTreeSet<ServiceName>) -> Event,
     ) {
-        let known: BTreeSet<ServiceName> = cais_engine::view::views(&self.state)
-            .into_iter()
-            .map(|view| view.service)
-            .collect();
+        let known = self.known();
         if let Some(failure) = unknown_service(&services, &known, &self.skipped) {
             return replies.fail(&failure);
         }
@@ -97,27 +116,160 @@ impl Supervisor {
         } else {
             services.clone()
         };
-        match self.try_feed(event(services)).await {
-            Ok(()) => self.wait(awaited, wait, replies.clone()),
+        self.change(vec![event(services)], awaited, wait, replies)
+            .await;
+    }
+
+    async fn scale(&mut self, services: BTreeMap<ServiceName, u32>, wait: Wait, replies: Replies) {
+        let names: BTreeSet<ServiceName> = services.keys().cloned().collect();
+        if let Some(failure) = unknown_service(&names, &self.known(), &self.skipped) {
+            return replies.fail(&failure);
+        }
+        let events = services
+            .into_iter()
+            .map(|(service, desired)| Event::Scale { service, desired })
+            .collect();
+        self.change(events, names, wait, replies).await;
+    }
+
+    /// Feeds events and answers when what they began is done.
+    async fn change(
+        &mut self,
+        events: Vec<Event>,
+        awaited: BTreeSet<ServiceName>,
+        wait: Wait,
+        replies: Replies,
+    ) {
+        let since = self.now();
+        self.followers.push(replies.clone());
+        let mut result = Ok(());
+        for event in events {
+            result = self.try_feed(event).await;
+            if result.is_err() {
+                break;
+            }
+        }
+        self.followers.pop();
+        match result {
+            Ok(()) => self.wait(awaited, wait, since, replies),
             Err(error) => replies.fail(&journal_failure(error)),
         }
     }
 
-    async fn scale(&mut self, services: BTreeMap<ServiceName, u32>, wait: Wait, replies: Replies) {
-        let known: BTreeSet<ServiceName> = cais_engine::view::views(&self.state)
+    async fn roll_back(
+        &mut self,
+        service: Option<ServiceName>,
+        revision: Option<u32>,
+        wait: Wait,
+        replies: Replies,
+    ) {
+        let targets = match self.rollback_targets(service, revision, &replies) {
+            Ok(targets) => targets,
+            Err(failure) => return replies.fail(&failure),
+        };
+        let awaited = targets.keys().cloned().collect();
+        let events = targets
             .into_iter()
-            .map(|view| view.service)
+            .map(|(service, submission)| Event::Rollback {
+                service,
+                submission,
+            })
             .collect();
-        let names: BTreeSet<ServiceName> = services.keys().cloned().collect();
-        if let Some(failure) = unknown_service(&names, &known, &self.skipped) {
-            return replies.fail(&failure);
+        self.change(events, awaited, wait, replies).await;
+    }
+
+    /// What a rollback goes to: the revision named, or the newest completed one before the present.
+    fn rollback_targets(
+        &mut self,
+        service: Option<ServiceName>,
+        revision: Option<u32>,
+        replies: &Replies,
+    ) -> Outcome<BTreeMap<ServiceName, Submission>> {
+        let views = cais_engine::state::views(&self.state);
+        let named: BTreeSet<ServiceName> = service.iter().cloned().collect();
+        if let Some(failure) = unknown_service(&named, &self.known(), &self.skipped) {
+            return Err(failure);
         }
-        for (service, desired) in services {
-            if let Err(error) = self.try_feed(Event::Scale { service, desired }).await {
-                return replies.fail(&journal_failure(error));
+        let newest = views.iter().filter_map(|view| self.release_of(view)).max();
+        let mut targets = BTreeMap::new();
+        for view in &views {
+            let is_meant = match &service {
+                Some(service) => service == &view.service,
+                None => newest.is_some() && self.release_of(view) == newest,
+            };
+            if !is_meant {
+                continue;
+            }
+            let target = match revision {
+                Some(revision) => Some(RevisionNumber(revision)),
+                None => self
+                    .journal
+                    .completed_before(&view.service, Some(view.target))
+                    .map_err(journal_failure)?,
+            };
+            match target {
+                Some(target) => {
+                    let submission = self.submission_of(view, target, replies)?;
+                    targets.insert(view.service.clone(), submission);
+                }
+                None if service.is_some() => return Err(nothing_to_go_back_to(&view.service)),
+                None => {}
             }
         }
-        self.wait(names, wait, replies);
+        if targets.is_empty() {
+            let failure = Failure::new(Exit::Error, "there is nothing to roll back to");
+            return Err(failure.help("see what was deployed: `cais history`"));
+        }
+        Ok(targets)
+    }
+
+    /// The release that a service's present revision came with.
+    fn release_of(&self, view: &ServiceView) -> Option<i64> {
+        let revisions = self.journal.revisions(&view.service).ok()?;
+        revisions
+            .iter()
+            .find(|revision| revision.number == view.target)
+            .map(|revision| revision.release)
+    }
+
+    fn submission_of(
+        &mut self,
+        view: &ServiceView,
+        revision: RevisionNumber,
+        replies: &Replies,
+    ) -> Outcome<Submission> {
+        let service = &view.service;
+        let kept = self.journal.revisions(service).map_err(journal_failure)?;
+        let Some(kept) = kept
+            .into_iter()
+            .find(|candidate| candidate.number == revision)
+        else {
+            let failure = Failure::new(
+                Exit::Usage,
+                format!("`{service}` has no revision {revision}"),
+            );
+            return Err(failure.help(format!("see its revisions: `cais history {service}`")));
+        };
+        // It must load before anything is stopped for it.
+        if !self
+            .definitions
+            .contains_key(&(service.clone(), revision.0))
+            && !self.load_definition(service, revision)?.1
+        {
+            replies.send(Reply::Remark {
+                text: format!(
+                    "revision {revision} of `{service}` gets today's variables, secrets and configs: \
+                     some have changed since, and their old values were not kept"
+                ),
+            });
+        }
+        self.definition(service, revision)?;
+        Ok(Submission {
+            revision,
+            policy: kept.policy,
+            desired: view.desired,
+            force: false,
+        })
     }
 
     async fn down(&mut self, now: bool, replies: Replies) {
@@ -163,7 +315,7 @@ impl Supervisor {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        let services = cais_engine::view::views(&self.state);
+        let services = cais_engine::state::views(&self.state);
         let mut endpoints: BTreeMap<ServiceName, Endpoints> = BTreeMap::new();
         for (address, serves) in &self.listeners {
             match serves {
@@ -220,6 +372,16 @@ impl Supervisor {
             skipped: self.skipped.clone(),
         }
     }
+}
+
+fn nothing_to_go_back_to(service: &ServiceName) -> Failure {
+    Failure::new(
+        Exit::Error,
+        format!(
+            "there is nothing to roll `{service}` back to: no other revision of it ever completed"
+        ),
+    )
+    .help(format!("see what was deployed: `cais history {service}`"))
 }
 
 fn unknown_service(

@@ -1,56 +1,130 @@
 //! When a request that waits may be answered, and with which verdict. Pure: reads views, decides nothing.
 
 use crate::control::{ServiceResult, Until, Verdict};
-use cais_engine::event::ExitStatus;
+use cais_engine::event::{ExitStatus, RevisionNumber};
 use cais_engine::notice::{RolloutState, TaskPhase};
-use cais_engine::view::ServiceView;
+use cais_engine::time::Moment;
+use cais_engine::view::{RolloutView, ServiceView};
 use cais_model::name::ServiceName;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Each awaited service's verdict as things stand now.
-pub(crate) fn verdicts(
-    services: &BTreeSet<ServiceName>,
-    until: Until,
-    views: &[ServiceView],
-) -> Vec<ServiceResult> {
-    services
-        .iter()
-        .map(|name| {
-            let (verdict, reason) = match views.iter().find(|view| &view.service == name) {
-                None => (Verdict::Ok, "removed".to_owned()),
-                Some(view) => verdict(view, until),
-            };
-            ServiceResult {
-                service: name.clone(),
-                verdict,
-                reason,
-            }
-        })
-        .collect()
+/// What a request waits for.
+#[derive(Debug, Clone)]
+pub(crate) struct Awaited {
+    /// Its services, with the revision that each one's rollout went to when the request was taken.
+    pub(crate) services: BTreeMap<ServiceName, Option<RevisionNumber>>,
+    /// Until when.
+    pub(crate) until: Until,
+    /// When the request was taken: rollouts that ended before are not its doing.
+    pub(crate) since: Moment,
 }
 
-fn verdict(view: &ServiceView, until: Until) -> (Verdict, String) {
-    let reason = view
-        .rollout
-        .as_ref()
-        .map(|rollout| rollout.reason.clone())
-        .unwrap_or_default();
-    if view.stopped || until == Until::Accepted {
-        return (Verdict::Ok, reason);
-    }
-    match &view.completed {
-        Some(ExitStatus::Code(0)) => return (Verdict::Ok, "ran to its end".to_owned()),
-        Some(status) => return (Verdict::Failed, format!("ended with {}", ended(*status))),
-        None => {}
-    }
-    match view.rollout.as_ref().map(|rollout| rollout.state) {
-        Some(RolloutState::Failed | RolloutState::RollbackFailed) => (Verdict::Failed, reason),
-        Some(RolloutState::RollbackSuccessful) => (Verdict::RolledBack, reason),
-        Some(RolloutState::Completed) | None if healthy(view) >= view.desired => {
-            (Verdict::Ok, reason)
+impl Awaited {
+    /// The services as they stand right after the request was taken.
+    pub(crate) fn new(
+        services: BTreeSet<ServiceName>,
+        until: Until,
+        since: Moment,
+        views: &[ServiceView],
+    ) -> Self {
+        let to = |name: &ServiceName| {
+            let view = views.iter().find(|view| &view.service == name)?;
+            Some(view.rollout.as_ref()?.to)
+        };
+        let services = services
+            .into_iter()
+            .map(|name| {
+                let to = to(&name);
+                (name, to)
+            })
+            .collect();
+        Self {
+            services,
+            until,
+            since,
         }
-        _ if until == Until::Started && started(view) >= view.desired => (Verdict::Ok, reason),
-        _ => (Verdict::Pending, view.waiting.clone().unwrap_or(reason)),
+    }
+
+    /// Each service's verdict as things stand now.
+    pub(crate) fn verdicts(&self, views: &[ServiceView]) -> Vec<ServiceResult> {
+        self.services
+            .iter()
+            .map(|(name, to)| {
+                let view = views.iter().find(|view| &view.service == name);
+                let (verdict, reason) = match view {
+                    None => (Verdict::Ok, "removed".to_owned()),
+                    Some(view) => self.verdict(view, *to),
+                };
+                let rollout = view
+                    .and_then(|view| view.rollout.as_ref())
+                    .filter(|r| self.is_ours(r));
+                ServiceResult {
+                    service: name.clone(),
+                    verdict,
+                    reason,
+                    revision: view.map(|view| view.target.0),
+                    to: rollout.map(|rollout| rollout.to.0),
+                    rollout_ms: rollout.and_then(|rollout| {
+                        let span = rollout.ended_at? - rollout.started_at;
+                        u64::try_from(span.as_millis()).ok()
+                    }),
+                }
+            })
+            .collect()
+    }
+
+    fn is_ours(&self, rollout: &RolloutView) -> bool {
+        rollout.ended_at.is_none_or(|end| end >= self.since)
+    }
+
+    fn verdict(&self, view: &ServiceView, to: Option<RevisionNumber>) -> (Verdict, String) {
+        let rollout = view.rollout.as_ref();
+        let reason = rollout
+            .map(|rollout| rollout.reason.clone())
+            .unwrap_or_default();
+        match self.until {
+            Until::Accepted => return (Verdict::Ok, reason),
+            Until::Stopped => {
+                let left = view
+                    .tasks
+                    .iter()
+                    .any(|task| task.phase != TaskPhase::Stopped);
+                return (if left { Verdict::Pending } else { Verdict::Ok }, reason);
+            }
+            Until::Started | Until::Settled => {}
+        }
+        if let (Some(to), Some(rollout)) = (to, rollout)
+            && rollout.to != to
+        {
+            return (
+                Verdict::Superseded,
+                format!("revision {} took over", rollout.to),
+            );
+        }
+        if view.stopped {
+            return (Verdict::Ok, reason);
+        }
+        match &view.completed {
+            Some(ExitStatus::Code(0)) => return (Verdict::Ok, "ran to its end".to_owned()),
+            Some(status) => return (Verdict::Failed, format!("ended with {}", ended(*status))),
+            None => {}
+        }
+        let enough = healthy(view) >= view.desired;
+        match rollout.map(|rollout| (rollout.state, self.is_ours(rollout))) {
+            Some((RolloutState::Failed | RolloutState::RollbackFailed, ours))
+                if ours || !enough =>
+            {
+                (Verdict::Failed, reason)
+            }
+            Some((RolloutState::RollbackSuccessful, true)) => (Verdict::RolledBack, reason),
+            None | Some((RolloutState::Completed, _) | (_, false)) if enough => {
+                (Verdict::Ok, reason)
+            }
+            _ if self.until == Until::Started && started(view) >= view.desired => {
+                (Verdict::Ok, reason)
+            }
+            _ => (Verdict::Pending, view.waiting.clone().unwrap_or(reason)),
+        }
     }
 }
 

@@ -37,17 +37,23 @@ pub(super) async fn end_marked(mark: &str, signal: Signal, grace: Duration) -> b
     end_all(|| find(None, mark), signal, grace).await
 }
 
-/// Asks, waits, kills. New children may appear in between, so each look is a fresh one.
+/// Asks, waits, kills. New children may appear in between, so each look is a fresh one; and a process that
+/// is on its way out has lost its environment, and with it the mark, before its sockets: those seen before
+/// are awaited by their ids.
 async fn end_all(find: impl Fn() -> Vec<Process>, signal: Signal, grace: Duration) -> bool {
-    let asked = find();
-    tell(&asked, signal);
-    tell(&asked, Signal::CONT);
+    let mut living = find();
+    let found_any = !living.is_empty();
+    tell(&living, signal);
+    tell(&living, Signal::CONT);
     let kill_at = Instant::now() + grace.min(LONGEST_GRACE);
     loop {
-        let living = find();
+        living.retain(still_runs);
+        for process in find() {
+            add(&mut living, process);
+        }
         let now = Instant::now();
         if living.is_empty() {
-            return !asked.is_empty();
+            return found_any;
         }
         if now >= kill_at {
             tell(&living, Signal::KILL);
@@ -61,6 +67,10 @@ async fn end_all(find: impl Fn() -> Vec<Process>, signal: Signal, grace: Duratio
         }
         sleep(GLANCE).await;
     }
+}
+
+fn still_runs(process: &Process) -> bool {
+    processes::look(process.pid).is_some_and(|now| now.start == process.start && !now.zombie)
 }
 
 fn tell(processes: &[Process], signal: Signal) {

@@ -1,38 +1,36 @@
 //! A world that obeys the engine: tasks that start, turn healthy, drain and exit after delays, with
 //! seeded faults. The engine is driven exactly as the supervisor drives it.
 
-#![allow(
-    unreachable_pub,
-    reason = "a module of test binaries has no crate to be reached from"
+#![expect(
+    clippy::unwrap_used,
+    reason = "support of tests, in which a panic is a failure"
 )]
-#![allow(clippy::unwrap_used, reason = "support of tests, in which a panic is a failure")]
-#![allow(dead_code, reason = "each test binary uses its own part")]
 
-pub mod invariants;
+pub(crate) mod invariants;
 
 use cais_engine::event::{
     Action, Event, ExitStatus, ProbeKind, RevisionNumber, Submission, TaskId,
 };
-use cais_engine::notice::{Notice, RolloutState, TaskPhase};
+use cais_engine::notice::{Notice, NoticeKind, RolloutState, TaskPhase};
 use cais_engine::policy::{Bounds, Policy};
-use cais_engine::state::{State, next_wake, step, views};
+use cais_engine::state::{State, next_wake, step, traffic, views};
 use cais_engine::time::Moment;
-use cais_engine::view::ServiceView;
+use cais_engine::view::{ServiceView, Traffic};
 use cais_model::name::ServiceName;
 use cais_model::stack::{Condition, FailureAction, Percent, ProbeTiming, Restart, Threshold};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-pub fn name(text: &str) -> ServiceName {
+pub(crate) fn name(text: &str) -> ServiceName {
     ServiceName::parse(text).unwrap()
 }
 
-pub fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// A routed service with both checks and ECS's defaults.
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy {
         routed: true,
         liveness: Some(timing(3)),
@@ -53,7 +51,7 @@ pub fn policy() -> Policy {
     }
 }
 
-pub fn timing(retries: u32) -> ProbeTiming {
+pub(crate) fn timing(retries: u32) -> ProbeTiming {
     ProbeTiming {
         interval: ms(1_000),
         timeout: ms(1_000),
@@ -63,21 +61,21 @@ pub fn timing(retries: u32) -> ProbeTiming {
     }
 }
 
-pub fn percent(minimum: u32, maximum: u32) -> Bounds {
+pub(crate) fn percent(minimum: u32, maximum: u32) -> Bounds {
     Bounds::Percent {
         minimum: Percent(minimum),
         maximum: Percent(maximum),
     }
 }
 
-pub fn after(dependency: &str, condition: Condition) -> Policy {
+pub(crate) fn after(dependency: &str, condition: Condition) -> Policy {
     Policy {
         depends_on: BTreeMap::from([(name(dependency), condition)]),
         ..policy()
     }
 }
 
-pub fn submission(revision: u32, desired: u32, policy: Policy) -> Submission {
+pub(crate) fn submission(revision: u32, desired: u32, policy: Policy) -> Submission {
     Submission {
         revision: RevisionNumber(revision),
         policy,
@@ -86,30 +84,30 @@ pub fn submission(revision: u32, desired: u32, policy: Policy) -> Submission {
     }
 }
 
-pub fn only(service: &str) -> BTreeSet<ServiceName> {
+pub(crate) fn only(service: &str) -> BTreeSet<ServiceName> {
     BTreeSet::from([name(service)])
 }
 
 /// How the tasks of one revision behave.
 #[derive(Debug, Clone, Copy)]
-pub struct Behaviour {
+pub(crate) struct Behaviour {
     /// From `StartTask` to `Started`.
-    pub starts_ms: u64,
+    pub(crate) starts_ms: u64,
     /// The first so many starts fail.
-    pub failing_starts: u32,
+    pub(crate) failing_starts: u32,
     /// From `Started` until its liveness passes; `None`: never.
-    pub alive_ms: Option<u64>,
+    pub(crate) alive_ms: Option<u64>,
     /// From `Started` until it is ready; `None`: never.
-    pub ready_ms: Option<u64>,
+    pub(crate) ready_ms: Option<u64>,
     /// From `Started` until it ends by itself.
-    pub exits: Option<(u64, ExitStatus)>,
+    pub(crate) exits: Option<(u64, ExitStatus)>,
     /// From `Unrouted` to `Drained`; `None`: never.
-    pub drains_ms: Option<u64>,
+    pub(crate) drains_ms: Option<u64>,
     /// From `StopTask` to `Exited`; `None`: only a SIGKILL ends it, and the edge forgets to send it.
-    pub stops_ms: Option<u64>,
+    pub(crate) stops_ms: Option<u64>,
 }
 
-pub const GOOD: Behaviour = Behaviour {
+pub(crate) const GOOD: Behaviour = Behaviour {
     starts_ms: 20,
     failing_starts: 0,
     alive_ms: Some(200),
@@ -119,35 +117,54 @@ pub const GOOD: Behaviour = Behaviour {
     stops_ms: Some(30),
 };
 
+/// What can happen to a report on its way to the engine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    Lost,
+    Doubled,
+    /// By so many milliseconds.
+    Late(u64),
+}
+
 /// A process of the world.
 #[derive(Debug, Clone)]
-pub struct Process {
-    pub service: ServiceName,
-    pub revision: RevisionNumber,
-    pub behaviour: Behaviour,
-    pub started_at: Option<u64>,
-    pub exit: Option<ExitStatus>,
-    pub start_failed: bool,
-    pub stop_at: Option<u64>,
+pub(crate) struct Process {
+    pub(crate) service: ServiceName,
+    pub(crate) revision: RevisionNumber,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) started_at: Option<u64>,
+    pub(crate) exit: Option<ExitStatus>,
+    pub(crate) start_failed: bool,
+    pub(crate) stop_at: Option<u64>,
     /// Overrides what the behaviour says.
-    pub sick: bool,
-    pub unready: bool,
+    pub(crate) sick: bool,
+    pub(crate) unready: bool,
 }
 
 /// The world and the engine in it.
-pub struct World {
-    pub state: State,
-    pub now: u64,
-    pub processes: BTreeMap<TaskId, Process>,
-    pub behaviours: BTreeMap<(ServiceName, RevisionNumber), Behaviour>,
-    pub notices: Vec<(u64, Notice)>,
-    pub actions: Vec<(u64, Action)>,
-    pub finished: u32,
+pub(crate) struct World {
+    pub(crate) state: State,
+    pub(crate) now: u64,
+    /// The engine's clock is so far behind the world's: the machine was started anew in between.
+    pub(crate) booted_at: u64,
+    pub(crate) processes: BTreeMap<TaskId, Process>,
+    pub(crate) behaviours: BTreeMap<(ServiceName, RevisionNumber), Behaviour>,
+    pub(crate) notices: Vec<(u64, Notice)>,
+    pub(crate) actions: Vec<(u64, Action)>,
+    pub(crate) finished: u32,
     /// Does the gateway answer?
-    pub gateway: bool,
+    pub(crate) gateway: bool,
+    /// Check that every step, not one in sixteen, is repeatable and survives the journal.
+    pub(crate) thorough: bool,
+    /// What happens to the next report of the world.
+    pub(crate) fault: Option<Fault>,
+    /// Answers to these probes never arrive.
+    pub(crate) lose: Option<ProbeKind>,
+    /// A SIGKILL does nothing.
+    pub(crate) ignore_kills: bool,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
-    pub checks: invariants::Checks,
+    pub(crate) checks: invariants::Checks,
 }
 
 impl Default for World {
@@ -155,12 +172,17 @@ impl Default for World {
         Self {
             state: State::default(),
             now: 1_000,
+            booted_at: 0,
             processes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
             notices: Vec::new(),
             actions: Vec::new(),
             finished: 0,
             gateway: true,
+            thorough: true,
+            fault: None,
+            lose: None,
+            ignore_kills: false,
             queue: BTreeMap::new(),
             sequence: 0,
             checks: invariants::Checks::default(),
@@ -169,12 +191,12 @@ impl Default for World {
 }
 
 impl World {
-    pub fn behave(&mut self, service: &str, revision: u32, behaviour: Behaviour) {
+    pub(crate) fn behave(&mut self, service: &str, revision: u32, behaviour: Behaviour) {
         self.behaviours
             .insert((name(service), RevisionNumber(revision)), behaviour);
     }
 
-    pub fn apply(&mut self, services: impl IntoIterator<Item = (&'static str, Submission)>) {
+    pub(crate) fn apply(&mut self, services: impl IntoIterator<Item = (&'static str, Submission)>) {
         let services = services
             .into_iter()
             .map(|(service, submission)| (name(service), submission))
@@ -186,16 +208,21 @@ impl World {
     }
 
     /// One service `web`, applied.
-    pub fn web(&mut self, revision: u32, desired: u32, policy: Policy) {
+    pub(crate) fn web(&mut self, revision: u32, desired: u32, policy: Policy) {
         self.apply([("web", submission(revision, desired, policy))]);
     }
 
     /// One step of the engine, its actions performed, its promises checked.
-    pub fn feed(&mut self, event: Event) {
+    pub(crate) fn feed(&mut self, event: Event) {
+        let moment = self.now - self.booted_at;
         let before = self.state.clone();
-        let outcome = step(&mut self.state, event.clone(), Moment(self.now));
+        // Checking every step three times over would make the sequences few.
+        if self.thorough || self.checks.steps.is_multiple_of(16) {
+            self.checks.before_step(&before, &event, moment);
+        }
+        let outcome = step(&mut self.state, event.clone(), Moment(moment));
         self.checks
-            .after_step(&before, &event, &outcome, &self.state, self.now);
+            .after_step(&before, &event, &outcome, &self.state, self.now, moment);
         self.notices
             .extend(outcome.notices.into_iter().map(|notice| (self.now, notice)));
         for action in outcome.actions {
@@ -204,7 +231,18 @@ impl World {
         }
     }
 
-    pub fn later(&mut self, in_ms: u64, event: Event) {
+    pub(crate) fn later(&mut self, in_ms: u64, event: Event) {
+        match self.fault.take() {
+            // The end of a task is on disk before it is reported; it is never lost as long as anybody listens.
+            Some(Fault::Lost) if !matches!(event, Event::Exited { .. }) => return,
+            Some(Fault::Doubled) => self.send(in_ms + 40, event.clone()),
+            Some(Fault::Late(by)) => return self.send(in_ms + by, event),
+            Some(Fault::Lost) | None => {}
+        }
+        self.send(in_ms, event);
+    }
+
+    fn send(&mut self, in_ms: u64, event: Event) {
         self.sequence += 1;
         self.queue.insert((self.now + in_ms, self.sequence), event);
     }
@@ -216,6 +254,7 @@ impl World {
                 task,
                 revision,
             } => self.start(service, task, revision),
+            Action::Probe { kind, .. } if self.lose == Some(kind) => {}
             Action::Probe { task, kind } => {
                 let outcome = self.answer(task, kind);
                 self.later(
@@ -237,11 +276,15 @@ impl World {
                 }
             }
             Action::StopTask { task } => {
-                let stops = self.processes[&task].behaviour.stops_ms;
-                if let Some(stops) = stops {
+                let stops = self
+                    .processes
+                    .get(&task)
+                    .map(|process| process.behaviour.stops_ms);
+                if let Some(stops) = stops.unwrap_or(Some(1)) {
                     self.end(task, stops, ExitStatus::Code(0));
                 }
             }
+            Action::KillTask { .. } if self.ignore_kills => {}
             Action::KillTask { task } => self.end(task, 1, ExitStatus::Signal(9)),
             Action::ForgetTask { task } => {
                 self.processes.remove(&task);
@@ -301,14 +344,61 @@ impl World {
         }
     }
 
-    fn end(&mut self, task: TaskId, in_ms: u64, status: ExitStatus) {
-        let process = self.processes.get_mut(&task).unwrap();
-        let status = *process.exit.get_or_insert(status);
+    /// The supervisor dies and a new one takes over from the journal: reports under way are lost,
+    /// and what is found about each task is told first.
+    pub(crate) fn restart_supervisor(&mut self) {
+        self.state = invariants::through_json(&self.state);
+        self.queue.clear();
+        let known: Vec<_> = views(&self.state)
+            .into_iter()
+            .flat_map(|view| view.tasks)
+            .collect();
+        for task in known {
+            let Some(process) = self.processes.get(&task.task) else {
+                continue;
+            };
+            let event = match (process.exit, process.started_at) {
+                (Some(status), _) => Event::Exited {
+                    task: task.task,
+                    status,
+                },
+                (None, Some(at)) if at <= self.now => Event::Started { task: task.task },
+                // It was never started: the engine asks again where it still wants it.
+                (None, _) if task.phase == TaskPhase::Pending => {
+                    self.processes.remove(&task.task);
+                    continue;
+                }
+                (None, _) => Event::Exited {
+                    task: task.task,
+                    status: ExitStatus::Unknown,
+                },
+            };
+            self.feed(event);
+        }
+        self.feed(Event::Recovered);
+    }
+
+    /// The machine goes down and comes back: its clock begins anew and no process is left.
+    pub(crate) fn reboot(&mut self) {
+        self.now += 500;
+        self.booted_at = self.now - 100;
+        for process in self.processes.values_mut() {
+            process.exit.get_or_insert(ExitStatus::Unknown);
+        }
+        self.restart_supervisor();
+    }
+
+    pub(crate) fn end(&mut self, task: TaskId, in_ms: u64, status: ExitStatus) {
+        let status = match self.processes.get_mut(&task) {
+            Some(process) => *process.exit.get_or_insert(status),
+            // The edge does not hold it: nobody will ever see its end.
+            None => ExitStatus::Unknown,
+        };
         self.later(in_ms, Event::Exited { task, status });
     }
 
     /// A task ends by itself now.
-    pub fn crash(&mut self, task: TaskId, status: ExitStatus) {
+    pub(crate) fn crash(&mut self, task: TaskId, status: ExitStatus) {
         self.end(task, 0, status);
     }
 
@@ -340,12 +430,12 @@ impl World {
     }
 
     /// Lets so much time pass.
-    pub fn run(&mut self, for_ms: u64) {
+    pub(crate) fn run(&mut self, for_ms: u64) {
         let until = self.now + for_ms;
         let mut ticks_in_place = 0;
         loop {
             let queued = self.queue.keys().next().map(|(at, _)| *at);
-            let wake = next_wake(&self.state).map(|wake| wake.0);
+            let wake = next_wake(&self.state).map(|wake| wake.0 + self.booted_at);
             let Some(at) = queued
                 .into_iter()
                 .chain(wake)
@@ -379,7 +469,12 @@ impl World {
     }
 
     /// Lets time pass until the condition holds; returns how long that took.
-    pub fn until(&mut self, what: &str, limit_ms: u64, holds: impl Fn(&World) -> bool) -> u64 {
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        limit_ms: u64,
+        holds: impl Fn(&World) -> bool,
+    ) -> u64 {
         let begun = self.now;
         while !holds(self) {
             assert!(
@@ -392,23 +487,23 @@ impl World {
         self.now - begun
     }
 
-    pub fn view(&self, service: &str) -> ServiceView {
+    pub(crate) fn view(&self, service: &str) -> ServiceView {
         self.find(service)
             .unwrap_or_else(|| panic!("`{service}` is not known\n{}", self.story()))
     }
 
-    pub fn find(&self, service: &str) -> Option<ServiceView> {
+    pub(crate) fn find(&self, service: &str) -> Option<ServiceView> {
         views(&self.state)
             .into_iter()
             .find(|view| view.service.as_str() == service)
     }
 
-    pub fn rollout(&self, service: &str) -> RolloutState {
+    pub(crate) fn rollout(&self, service: &str) -> RolloutState {
         self.view(service).rollout.unwrap().state
     }
 
     /// Ids of the tasks in a phase.
-    pub fn tasks(&self, service: &str, phase: TaskPhase) -> Vec<TaskId> {
+    pub(crate) fn tasks(&self, service: &str, phase: TaskPhase) -> Vec<TaskId> {
         self.view(service)
             .tasks
             .iter()
@@ -417,7 +512,7 @@ impl World {
             .collect()
     }
 
-    pub fn running(&self, service: &str) -> Vec<(TaskId, u32)> {
+    pub(crate) fn running(&self, service: &str) -> Vec<(TaskId, u32)> {
         let view = self.view(service);
         let running = view
             .tasks
@@ -426,8 +521,86 @@ impl World {
         running.map(|task| (task.task, task.revision.0)).collect()
     }
 
+    /// Tasks of a service that the gateway sends requests to.
+    pub(crate) fn serving(&self, service: &str) -> Vec<TaskId> {
+        let traffic = traffic(&self.state);
+        let targets = traffic.get(service).map(Vec::as_slice).unwrap_or_default();
+        targets
+            .iter()
+            .filter(|target| target.2 == Traffic::Serve)
+            .map(|target| target.0)
+            .collect()
+    }
+
+    /// When each task of a service was asked to start, for the first time.
+    pub(crate) fn starts(&self, service: &str) -> Vec<u64> {
+        let mut seen = BTreeSet::new();
+        let starts = self.actions.iter().filter_map(|(at, action)| match action {
+            Action::StartTask {
+                service: of, task, ..
+            } if of.as_str() == service => Some((*at, *task)),
+            _ => None,
+        });
+        starts
+            .filter(|(_, task)| seen.insert(*task))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    pub(crate) fn started(&self, service: &str) -> usize {
+        self.starts(service).len()
+    }
+
+    /// Every state that the service's rollouts went through, repetitions apart.
+    pub(crate) fn rollout_states(&self, service: &str) -> Vec<RolloutState> {
+        let mut states: Vec<RolloutState> = Vec::new();
+        for (_, notice) in self
+            .notices
+            .iter()
+            .filter(|(_, notice)| notice.service.as_str() == service)
+        {
+            if let NoticeKind::Rollout { state, .. } = notice.kind
+                && states.last() != Some(&state)
+            {
+                states.push(state);
+            }
+        }
+        states
+    }
+
+    /// The actions about one task, in order, probes apart.
+    pub(crate) fn done_to(&self, task: TaskId) -> Vec<(u64, Action)> {
+        let about = |action: &Action| match action {
+            Action::StartTask { task: of, .. }
+            | Action::Unroute { task: of }
+            | Action::StopTask { task: of }
+            | Action::KillTask { task: of }
+            | Action::ForgetTask { task: of } => *of == task,
+            Action::Probe { .. } | Action::Finished => false,
+        };
+        self.actions
+            .iter()
+            .filter(|(_, action)| about(action))
+            .cloned()
+            .collect()
+    }
+
+    /// What was said of one task.
+    pub(crate) fn said_of(&self, task: TaskId) -> Vec<String> {
+        let said = self
+            .notices
+            .iter()
+            .filter_map(|(_, notice)| match &notice.kind {
+                NoticeKind::Task {
+                    task: of, reason, ..
+                } if *of == task => Some(reason.clone()),
+                _ => None,
+            });
+        said.collect()
+    }
+
     /// Everything that was said, one line each.
-    pub fn story(&self) -> String {
+    pub(crate) fn story(&self) -> String {
         let lines = self
             .notices
             .iter()

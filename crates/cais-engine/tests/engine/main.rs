@@ -1,0 +1,9 @@
+//! The engine from outside: stories of single rollouts and tasks, random sequences, and every
+//! sequence of a small world.
+
+mod exhaustive;
+mod rollouts;
+mod sequences;
+mod stack;
+mod support;
+mod tasks;

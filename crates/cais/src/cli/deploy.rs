@@ -1,0 +1,180 @@
+//! `cais deploy` and `cais rollback`: move services to another revision without losing a request, and
+//! tell the truth about it. The first Ctrl-C rolls back, the second detaches.
+
+use super::build::{self, Which};
+use super::progress::Display;
+use super::project::Project;
+use super::verdict::{self, Answer};
+use super::{Global, output, supervise, up};
+use crate::control::{Apply, Conversation, Reply, Request, Until, Verdict, Wait};
+use crate::exit::{Exit, Failure, Outcome};
+use cais_model::name::ServiceName;
+use clap::Args;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// Roll services even when nothing about them changed
+    #[arg(long)]
+    force: bool,
+    /// Do not run build commands
+    #[arg(long)]
+    no_build: bool,
+    #[command(flatten)]
+    waiting: Waiting,
+    /// Only these; all when none is named
+    #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
+    services: Vec<ServiceName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    waiting: Waiting,
+    /// Which service; by default all that the newest deploy changed
+    #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
+    service: Option<ServiceName>,
+    /// Which revision; by default the newest completed one before the present
+    #[arg(value_name = "REVISION", requires = "service")]
+    revision: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct Waiting {
+    /// Return as soon as the rollout is under way
+    #[arg(long, conflicts_with = "timeout")]
+    no_wait: bool,
+    /// Give up waiting after so long, as in 90s or 10m (exit code 4); the rollout goes on
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+impl Waiting {
+    fn wait(&self) -> Wait {
+        let until = if self.no_wait {
+            Until::Accepted
+        } else {
+            Until::Settled
+        };
+        let timeout_ms = self
+            .timeout
+            .map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));
+        Wait { until, timeout_ms }
+    }
+}
+
+pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
+    let project = Project::load(global)?;
+    project.check_runtime()?;
+    let known = &project.loaded.stack.services;
+    if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
+        return Err(up::unknown(&project, name));
+    }
+    supervise::refuse_same_name_elsewhere(&project).await?;
+    let scale = present_counts(&project).await?;
+    // A stack that does not run yet needs what the named services depend on, too.
+    let services = if scale.is_empty() {
+        up::selection(&project, &args.services)?
+    } else {
+        args.services.iter().cloned().collect()
+    };
+    let which = if args.no_build {
+        Which::None
+    } else {
+        Which::All
+    };
+    build::run(&project, &services, which)?;
+    output::remark_loopback(&project.loaded.stack);
+    let request = Request::Apply(Box::new(Apply {
+        release: project.release.clone(),
+        variables: project.variables.clone(),
+        remove_absent: false,
+        services,
+        scale: BTreeMap::new(),
+        force: args.force,
+        wait: args.waiting.wait(),
+    }));
+    let conversation = supervise::talk_or_start(&project, &request).await?;
+    conclude(global, &project, conversation).await
+}
+
+/// How many tasks each service that runs has now.
+async fn present_counts(project: &Project) -> Outcome<BTreeMap<ServiceName, u32>> {
+    match supervise::ask(&project.paths, &Request::Status).await? {
+        Some(Reply::Status(snapshot)) => Ok(snapshot
+            .services
+            .into_iter()
+            .map(|view| (view.service, view.desired))
+            .collect()),
+        _ => Ok(BTreeMap::new()),
+    }
+}
+
+pub(crate) async fn rollback(global: &Global, args: RollbackArgs) -> Outcome {
+    let project = Project::load(global)?;
+    let request = Request::Rollback {
+        service: args.service,
+        revision: args.revision,
+        wait: args.waiting.wait(),
+    };
+    let Some(conversation) = supervise::talk(&project.paths, &request).await? else {
+        return Err(super::verbs::not_running(&project));
+    };
+    conclude(global, &project, conversation).await
+}
+
+/// Follows to the end, through Ctrl-C, and tells how it ended.
+async fn conclude(global: &Global, project: &Project, conversation: Conversation) -> Outcome {
+    let mut display = Display::new(global);
+    let followed = {
+        let follow = verdict::follow(conversation, &mut display);
+        tokio::pin!(follow);
+        tokio::select! {
+            answer = &mut follow => answer,
+            _ = tokio::signal::ctrl_c() => {
+                output::say("rolling back; Ctrl-C again leaves it to itself");
+                let cancel = Request::Cancel { services: BTreeSet::new() };
+                supervise::ask(&project.paths, &cancel).await?;
+                tokio::select! {
+                    answer = &mut follow => answer,
+                    _ = tokio::signal::ctrl_c() => {
+                        let failure = Failure::new(Exit::Error, "detached; the rollback goes on without you");
+                        Err(failure.help("see how it ends: `cais status`"))
+                    }
+                }
+            }
+        }
+    };
+    display.finish();
+    let answer = followed?;
+    if global.json() {
+        output::print_json(&answer.services)?;
+    } else {
+        print_summary(&answer)?;
+    }
+    verdict::judge(project, &answer)
+}
+
+fn print_summary(answer: &Answer) -> Outcome {
+    for result in &answer.services {
+        let word = match (result.verdict, result.to) {
+            (Verdict::Ok, None) => "unchanged",
+            (Verdict::Ok, Some(_)) => "completed",
+            (Verdict::Pending, _) => "under way",
+            (Verdict::Failed, _) => "failed",
+            (Verdict::RolledBack, _) => "rolled back",
+            (Verdict::TimedOut, _) => "not ready in time",
+            (Verdict::Superseded, _) => "superseded",
+        };
+        let revision = result
+            .revision
+            .map_or_else(String::new, |n| format!("revision {n}"));
+        let took = result.rollout_ms.map_or_else(String::new, |ms| {
+            format!("{:.1} s", Duration::from_millis(ms).as_secs_f32())
+        });
+        let line = format!("{:<14} {word:<18} {revision:<12} {took}", result.service);
+        output::print(line.trim_end())?;
+    }
+    Ok(())
+}

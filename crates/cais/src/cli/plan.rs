@@ -1,0 +1,322 @@
+//! `cais plan`: what a deploy would change, service by service. Reads the journal and the file;
+//! builds nothing, starts nothing.
+
+use super::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
+use super::project::Project;
+use super::{Global, config};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::store::Journal;
+use crate::supervisor::resolve::Surroundings;
+use crate::supervisor::{definition, journal_failure, resolve, revise, skipped};
+use cais_engine::event::RevisionNumber;
+use cais_engine::view::ServiceView;
+use cais_model::Loaded;
+use cais_model::name::ServiceName;
+use cais_model::stack::Service;
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// End with exit code 6 when a deploy would change something
+    #[arg(long)]
+    exit_code: bool,
+    /// Only these services
+    #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
+    services: Vec<ServiceName>,
+}
+
+/// What would happen to one service.
+#[derive(Debug, Serialize)]
+struct Planned {
+    service: ServiceName,
+    action: Action,
+    /// The revision that runs now.
+    from: Option<u32>,
+    /// The revision that would run.
+    to: Option<u32>,
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    /// Nothing.
+    Unchanged,
+    /// It does not run yet.
+    Start,
+    /// It moves to another revision.
+    Roll,
+    /// Only its count changes.
+    Scale,
+    /// It is no longer in the file; `up` would stop it.
+    Remove,
+    /// Its program is not installed and it is optional.
+    Skip,
+}
+
+/// One difference; values that look like secrets are masked.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Change {
+    path: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+pub(crate) fn run(global: &Global, args: &PlanArgs) -> Outcome {
+    let project = Project::load(global)?;
+    project.check_runtime()?;
+    let mut plan = plan(&project)?;
+    plan.retain(|p| args.services.is_empty() || args.services.contains(&p.service));
+    let differs = plan
+        .iter()
+        .any(|p| !matches!(p.action, Action::Unchanged | Action::Skip));
+    if global.json() {
+        output::print_json(&plan)?;
+    } else {
+        plan.iter().try_for_each(print_one)?;
+    }
+    if differs && args.exit_code {
+        return Err(Failure::new(
+            Exit::Differences,
+            "a deploy would change something",
+        ));
+    }
+    Ok(())
+}
+
+fn plan(project: &Project) -> Outcome<Vec<Planned>> {
+    let journal = Journal::look(&project.paths.journal()).map_err(journal_failure)?;
+    let views = match &journal {
+        Some(journal) => cais_engine::state::views(&journal.state().map_err(journal_failure)?),
+        None => Vec::new(),
+    };
+    let stack = &project.loaded.stack;
+    let skipped: BTreeSet<ServiceName> = skipped(stack, &project.variables).into_keys().collect();
+    let mut plan = Vec::new();
+    for service in stack.services.values() {
+        let view = views.iter().find(|view| view.service == service.name);
+        if skipped.contains(&service.name) {
+            plan.push(entry(&service.name, Action::Skip, None, None, Vec::new()));
+            continue;
+        }
+        plan.push(plan_one(
+            project,
+            journal.as_ref(),
+            &skipped,
+            service,
+            view,
+        )?);
+    }
+    for view in views
+        .iter()
+        .filter(|view| !stack.services.contains_key(&view.service))
+    {
+        plan.push(entry(
+            &view.service,
+            Action::Remove,
+            Some(view.target.0),
+            None,
+            Vec::new(),
+        ));
+    }
+    Ok(plan)
+}
+
+fn entry(
+    service: &ServiceName,
+    action: Action,
+    from: Option<u32>,
+    to: Option<u32>,
+    changes: Vec<Change>,
+) -> Planned {
+    Planned {
+        service: service.clone(),
+        action,
+        from,
+        to,
+        changes,
+    }
+}
+
+fn plan_one(
+    project: &Project,
+    journal: Option<&Journal>,
+    skipped: &BTreeSet<ServiceName>,
+    service: &Service,
+    view: Option<&ServiceView>,
+) -> Outcome<Planned> {
+    let stack = &project.loaded.stack;
+    let around = Surroundings {
+        addresses: BTreeMap::new(),
+        skipped: skipped.clone(),
+        mounts: resolve::mounts(stack, &project.paths.mounts()),
+    };
+    let definition = definition::define_from(stack, service, &around, &project.variables, false)?;
+    let artifact = definition::program_digest(&definition)?;
+    let files = definition::mounted_files(service, &around);
+    // Without a key nothing was ever deployed, and any key tells nothing from nothing.
+    let key = revise::key(&project.paths.state).unwrap_or_default();
+    let known = revise::known(journal, &service.name)?;
+    let revised = revise::revise(&known, &definition, artifact.as_deref(), &files, &key);
+    let to = Some(revised.number.0);
+    let Some(view) = view else {
+        return Ok(entry(&service.name, Action::Start, None, to, Vec::new()));
+    };
+    let from = Some(view.target.0);
+    let mut changes = Vec::new();
+    if service.replicas != view.desired {
+        changes.push(Change {
+            path: "replicas".to_owned(),
+            before: Some(view.desired.to_string()),
+            after: Some(service.replicas.to_string()),
+        });
+    }
+    if revised.number == view.target {
+        let action = if changes.is_empty() {
+            Action::Unchanged
+        } else {
+            Action::Scale
+        };
+        return Ok(entry(&service.name, action, from, to, changes));
+    }
+    changes.extend(differences(project, journal, service, view.target)?);
+    Ok(entry(&service.name, Action::Roll, from, to, changes))
+}
+
+/// What differs between the running revision's definition and the file's.
+fn differences(
+    project: &Project,
+    journal: Option<&Journal>,
+    service: &Service,
+    running: RevisionNumber,
+) -> Outcome<Vec<Change>> {
+    let mut changes = Vec::new();
+    let known = revise::known(journal, &service.name)?;
+    let kept = known.iter().find(|revision| revision.number == running);
+    let release = match (journal, kept) {
+        (Some(journal), Some(kept)) => journal.release(kept.release).map_err(journal_failure)?,
+        _ => None,
+    };
+    if let Some(release) = release
+        && let Ok(old) = definition::load(&release, &project.variables)
+    {
+        let (before, after) = (
+            flat(&old, &service.name),
+            flat(&project.loaded, &service.name),
+        );
+        let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for path in paths
+            .into_iter()
+            .filter(|path| before.get(*path) != after.get(*path))
+        {
+            changes.push(Change {
+                path: path.clone(),
+                before: before.get(path).cloned(),
+                after: after.get(path).cloned(),
+            });
+        }
+    }
+    if changes.is_empty() {
+        // The texts agree: what differs is what they name.
+        changes.push(Change {
+            path: "content of its program, secrets, configs or variables".to_owned(),
+            before: None,
+            after: None,
+        });
+    }
+    Ok(changes)
+}
+
+/// A service's resolved definition as paths and values, without what scaling changes.
+fn flat(loaded: &Loaded, service: &ServiceName) -> BTreeMap<String, String> {
+    let mut tree = loaded.tree.clone();
+    config::mask(&mut tree);
+    let mut flat = BTreeMap::new();
+    if let Some(node) = tree.at(&["services", service.as_str()]) {
+        flatten("", &node.to_json(), &mut flat);
+    }
+    flat.retain(|path, _| path != "deploy.replicas" && path != "scale");
+    flat
+}
+
+fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{path}.{key}")
+        }
+    };
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .for_each(|(key, value)| flatten(&below(key), value, flat)),
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                flatten(&below(&index.to_string()), value, flat);
+            }
+        }
+        Value::String(text) => {
+            flat.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            flat.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
+fn print_one(planned: &Planned) -> Outcome {
+    let name = &planned.service;
+    let number = |revision: Option<u32>| revision.map_or_else(String::new, |n| n.to_string());
+    let (from, to) = (number(planned.from), number(planned.to));
+    let line = match planned.action {
+        Action::Unchanged => format!("{DIM}unchanged, revision {to}{DIM:#}"),
+        Action::Start => format!("{GREEN}starts{GREEN:#} at revision {to}"),
+        Action::Roll => format!("{YELLOW}rolls{YELLOW:#} from revision {from} to {to}"),
+        Action::Scale => format!("{YELLOW}scales{YELLOW:#}"),
+        Action::Remove => format!("{RED}is no longer in the file{RED:#}; `cais up` stops it"),
+        Action::Skip => format!("{DIM}skipped: its program is not installed{DIM:#}"),
+    };
+    output::print(&format!("{BOLD}{name:<14}{BOLD:#} {line}"))?;
+    for Change {
+        path,
+        before,
+        after,
+    } in &planned.changes
+    {
+        let line = match (before, after) {
+            (None, None) => format!("  ~ {path}"),
+            (None, Some(after)) => format!("  {GREEN}+ {path}: {after}{GREEN:#}"),
+            (Some(before), None) => format!("  {RED}- {path}: {before}{RED:#}"),
+            (Some(before), Some(after)) => {
+                format!("  {YELLOW}~ {path}: {before} → {after}{YELLOW:#}")
+            }
+        };
+        output::print(&line)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_flattened_to_paths() {
+        let mut flat = BTreeMap::new();
+        flatten(
+            "",
+            &serde_json::json!({"a": {"b": ["x", 1]}, "c": true}),
+            &mut flat,
+        );
+        let want = [("a.b.0", "x"), ("a.b.1", "1"), ("c", "true")];
+        assert_eq!(
+            flat,
+            want.map(|(path, value)| (path.to_owned(), value.to_owned()))
+                .into()
+        );
+    }
+}
