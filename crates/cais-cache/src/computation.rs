@@ -93,8 +93,13 @@ where
                 Seat::Passenger(passenger) => passenger,
                 Seat::Leader(leader) => {
                     // Looks once more: the computation before this one may have ended, or the target's
-                    // `Vary` have become known, between the look and the seat.
-                    match look(self.cache(), &self.head, terms, target).await {
+                    // `Vary` have become known, between the look and the seat. Not where the store has
+                    // just failed: it would cost its limit again.
+                    let step = match fwd {
+                        Fwd::Unreachable => Step::Board(place.clone(), *fwd),
+                        _ => look(self.cache(), &self.head, terms, target).await,
+                    };
+                    match step {
                         Step::Answer(response) => return Ok(response),
                         Step::Board(again, fwd) if again.key == place.key => {
                             let (place, how, leader) = (again, Put::IfAbsent, Some(leader));

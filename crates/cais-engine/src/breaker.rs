@@ -14,3 +14,33 @@ pub(crate) fn threshold(rule: Threshold, desired: u32) -> u32 {
         Threshold::Count(count) => count.max(1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thresholds_are_rounded_and_bounded_as_ecs_documents() {
+        let cases = [
+            (Threshold::BoundedPercent(50), 1, 3),
+            (Threshold::BoundedPercent(50), 6, 3),
+            (Threshold::BoundedPercent(50), 7, 4),
+            (Threshold::BoundedPercent(50), 399, 200),
+            (Threshold::BoundedPercent(50), 401, 200),
+            (Threshold::BoundedPercent(50), 4_000, 200),
+            (Threshold::BoundedPercent(10), 41, 5),
+            (Threshold::UnboundedPercent(50), 0, 1),
+            (Threshold::UnboundedPercent(50), 1, 1),
+            (Threshold::UnboundedPercent(50), 3, 2),
+            (Threshold::UnboundedPercent(1), 100, 1),
+            (Threshold::UnboundedPercent(1), 101, 2),
+            (Threshold::UnboundedPercent(50), 4_000, 2_000),
+            (Threshold::Count(5), 1, 5),
+            (Threshold::Count(1), 100, 1),
+            (Threshold::Count(0), 100, 1),
+        ];
+        for (rule, desired, expected) in cases {
+            assert_eq!(threshold(rule, desired), expected, "{rule:?} of {desired}");
+        }
+    }
+}

@@ -31,3 +31,45 @@ fn hash(task: u64, failures: u32) -> u64 {
     });
     sum ^ (sum >> 32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_27_minutes() {
+        let cases = [
+            (0, 0),
+            (1, 0),
+            (2, 1),
+            (3, 2),
+            (4, 4),
+            (8, 64),
+            (12, 1_024),
+            (13, 1_620),
+            (40, 1_620),
+            (u32::MAX, 1_620),
+        ];
+        for (failures, seconds) in cases {
+            let (mut least, mut most) = (u128::MAX, 0);
+            for task in 0..2_000 {
+                let pause = pause(TaskId(task), failures).as_millis();
+                (least, most) = (least.min(pause), most.max(pause));
+            }
+            assert!(
+                least >= seconds * 800 && most <= seconds * 1_200,
+                "{failures}: {least} to {most} ms"
+            );
+            assert!(
+                seconds == 0 || (least < seconds * 805 && most > seconds * 1_195),
+                "{failures}: {least} to {most} ms"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pause_follows_from_its_arguments() {
+        assert_eq!(pause(TaskId(7), 5), pause(TaskId(7), 5));
+        assert_ne!(pause(TaskId(7), 5), pause(TaskId(8), 5));
+    }
+}

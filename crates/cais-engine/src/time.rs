@@ -28,3 +28,16 @@ impl Sub for Moment {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_neither_overflow_nor_go_below_zero() {
+        assert_eq!(Moment(5) + Duration::from_millis(7), Moment(12));
+        assert_eq!(Moment(5) + Duration::MAX, Moment(u64::MAX));
+        assert_eq!(Moment(5) - Moment(2), Duration::from_millis(3));
+        assert_eq!(Moment(2) - Moment(5), Duration::ZERO);
+    }
+}

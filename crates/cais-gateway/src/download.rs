@@ -96,10 +96,9 @@ impl AnswerBody {
     }
 
     fn fail(&mut self, error: &DownloadError) {
-        if let Some(trace) = &mut self.trace {
-            trace.detail(error.to_string());
+        if let Some(mut trace) = self.trace.take() {
+            trace.broke(error.to_string());
         }
-        self.trace = None;
         if let Source::Task(download) = &mut self.source {
             download.connection = None;
             download.lease = None;

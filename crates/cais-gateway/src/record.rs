@@ -46,9 +46,8 @@ pub(crate) struct Trace {
     records: Rc<Records>,
     record: RequestRecord,
     started: Instant,
-    /// The answer reached its end as far as the gateway can see.
+    /// How it ended is known; otherwise the client is gone.
     whole: bool,
-    head_sent: bool,
 }
 
 impl Trace {
@@ -75,7 +74,6 @@ impl Trace {
             },
             started: Instant::now(),
             whole: false,
-            head_sent: false,
         }
     }
 
@@ -95,7 +93,6 @@ impl Trace {
     /// The head that goes to the client.
     pub(crate) fn status(&mut self, status: u16) {
         self.record.status = status;
-        self.head_sent = true;
     }
 
     /// Why the answer is not an ordinary one; the first reason stays, later ones are joined.
@@ -118,7 +115,14 @@ impl Trace {
         self.record.bytes_out += bytes;
     }
 
+    /// The answer is over, as far as the gateway can see.
     pub(crate) fn end(&mut self) {
+        self.whole = true;
+    }
+
+    /// The answer ended too early, and not by the client's doing.
+    pub(crate) fn broke(&mut self, detail: impl AsRef<str>) {
+        self.detail(detail);
         self.whole = true;
     }
 }
@@ -126,14 +130,70 @@ impl Trace {
 impl Drop for Trace {
     fn drop(&mut self) {
         if !self.whole {
-            if self.head_sent && self.record.detail.is_none() {
-                self.record.status = CLIENT_LEFT;
-            }
-            if self.record.status == CLIENT_LEFT {
-                self.detail("the client left before the end of the answer");
-            }
+            self.record.status = CLIENT_LEFT;
+            self.detail("the client left before the end of the answer");
         }
         self.record.duration_us = self.started.elapsed().as_micros() as u64;
         self.records.push(std::mem::take(&mut self.record));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(request: impl FnOnce(Trace), status: u16, detail: Option<&str>) {
+        let records = Rc::<Records>::default();
+        request(Trace::begin(&records, "GET", "/"));
+        let (taken, _) = records.take();
+        assert_eq!(
+            (taken[0].status, taken[0].detail.as_deref()),
+            (status, detail)
+        );
+    }
+
+    #[test]
+    fn a_record_says_how_the_request_ended() {
+        const LEFT: &str = "the client left before the end of the answer";
+        check(drop, 499, Some(LEFT));
+        check(|mut trace| trace.status(200), 499, Some(LEFT));
+        check(
+            |mut trace| {
+                trace.status(200);
+                trace.end();
+            },
+            200,
+            None,
+        );
+        check(
+            |mut trace| {
+                trace.detail("task 1: connect failed");
+                trace.status(200);
+            },
+            499,
+            Some("task 1: connect failed; the client left before the end of the answer"),
+        );
+        check(
+            |mut trace| {
+                trace.status(200);
+                trace.broke("the task closed");
+            },
+            200,
+            Some("the task closed"),
+        );
+    }
+
+    #[test]
+    fn the_oldest_records_give_way_and_are_counted() {
+        let records = Rc::<Records>::default();
+        for path in 0..KEPT_PER_CORE + 3 {
+            Trace::begin(&records, "GET", &path.to_string()).end();
+        }
+        let (taken, dropped) = records.take();
+        assert_eq!(
+            (taken.len(), dropped, taken[0].path.as_str()),
+            (KEPT_PER_CORE, 3, "3")
+        );
+        assert_eq!(records.take(), (VecDeque::new(), 0));
     }
 }

@@ -77,7 +77,9 @@ impl Backlog {
         if count == 0 {
             return None;
         }
-        let taken = records.drain(..count).collect();
+        let mut taken: Vec<_> = records.drain(..count).collect();
+        // Each core's batch is in order, the batches of several cores are not.
+        taken.sort_by_key(|record| record.at_ms);
         if !records.is_empty() {
             self.some.notify_one();
         }

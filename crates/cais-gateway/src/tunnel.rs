@@ -22,7 +22,7 @@ impl PendingTunnel {
             mut trace,
         } = self;
         let Some((mut upstream, first)) = connection.into_tunnel().await else {
-            trace.detail("the task closed at the upgrade");
+            trace.broke("the task closed at the upgrade");
             return;
         };
         let head = upstream.bytes_read() - first.len() as u64;

@@ -1,4 +1,4 @@
-//! Brings every short form of a tree into its long form, so that merging and typing see one form only; [`defaults`] then fills in what a long form leaves out. Values are checked elsewhere, except where a short form cannot be read.
+//! Brings every short form of a tree into its long form, so that merging and typing see one form only; [`defaults()`] then fills in what a long form leaves out. Values are checked elsewhere, except where a short form cannot be read.
 
 use crate::diagnostic::Diagnostic;
 use crate::interpolate;

@@ -1,4 +1,4 @@
-//! What is wrong or worth saying about a file: where, what, and what to type next. Printing is [`render`](crate::render)'s.
+//! What is wrong or worth saying about a file: where, what, and what to type next. Printing is [`render`](crate::render())'s.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Fills in the variables of a whole tree and casts what they filled in; the grammar of one text is [`interpolate`](crate::interpolate)'s.
+//! Fills in the variables of a whole tree and casts what they filled in; the grammar of one text is [`interpolate`]'s.
 
 use crate::cast::Cast;
 use crate::diagnostic::Diagnostic;

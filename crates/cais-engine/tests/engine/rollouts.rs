@@ -6,29 +6,55 @@ use cais_engine::notice::{NoticeKind, RolloutState, TaskPhase};
 use cais_engine::policy::{Bounds, Policy};
 use cais_model::stack::{FailureAction, Threshold};
 
-const EXITS: Behaviour = Behaviour { exits: Some((50, ExitStatus::Code(1))), ..GOOD };
-const NEVER_READY: Behaviour = Behaviour { ready_ms: None, ..GOOD };
-const SICK: Behaviour = Behaviour { alive_ms: None, ..GOOD };
+const EXITS: Behaviour = Behaviour {
+    exits: Some((50, ExitStatus::Code(1))),
+    ..GOOD
+};
+const NEVER_READY: Behaviour = Behaviour {
+    ready_ms: None,
+    ..GOOD
+};
+const SICK: Behaviour = Behaviour {
+    alive_ms: None,
+    ..GOOD
+};
 /// Turns healthy, then dies.
-const SHORT_LIVED: Behaviour = Behaviour { exits: Some((900, ExitStatus::Code(1))), ..GOOD };
+const SHORT_LIVED: Behaviour = Behaviour {
+    exits: Some((900, ExitStatus::Code(1))),
+    ..GOOD
+};
 
 /// Revision 1 of `web` is up.
 fn deployed(desired: u32, policy: Policy) -> World {
     let mut world = World::default();
     world.web(1, desired, policy);
-    world.until("the first deploy completes", 60_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.until("the first deploy completes", 60_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
     world
 }
 
 /// Revision 2 of `web` behaves like this; what becomes of its rollout.
-fn released(world: &mut World, behaviour: Behaviour, desired: u32, policy: Policy, ends: RolloutState) -> u64 {
+fn released(
+    world: &mut World,
+    behaviour: Behaviour,
+    desired: u32,
+    policy: Policy,
+    ends: RolloutState,
+) -> u64 {
     world.behave("web", 2, behaviour);
     world.web(2, desired, policy);
-    world.until(&format!("the rollout is {ends:?}"), 700_000, |world| world.rollout("web") == ends)
+    world.until(&format!("the rollout is {ends:?}"), 700_000, |world| {
+        world.rollout("web") == ends
+    })
 }
 
 fn revisions(world: &World) -> Vec<u32> {
-    world.running("web").into_iter().map(|(_, revision)| revision).collect()
+    world
+        .running("web")
+        .into_iter()
+        .map(|(_, revision)| revision)
+        .collect()
 }
 
 fn reason(world: &World) -> String {
@@ -37,10 +63,13 @@ fn reason(world: &World) -> String {
 
 /// The failures that the breaker had counted whenever the rollout said so.
 fn counted(world: &World) -> Vec<u32> {
-    let failed = world.notices.iter().filter_map(|(_, notice)| match &notice.kind {
-        NoticeKind::Rollout { failed, .. } => Some(*failed),
-        _ => None,
-    });
+    let failed = world
+        .notices
+        .iter()
+        .filter_map(|(_, notice)| match &notice.kind {
+            NoticeKind::Rollout { failed, .. } => Some(*failed),
+            _ => None,
+        });
     failed.collect()
 }
 
@@ -66,7 +95,12 @@ fn what_is_already_so_is_left_alone() {
     let mut world = deployed(2, policy());
     let before = world.actions.len();
     world.web(1, 2, policy());
-    assert_eq!(world.notices.last().unwrap().1.kind, NoticeKind::Unchanged { revision: RevisionNumber(1) });
+    assert_eq!(
+        world.notices.last().unwrap().1.kind,
+        NoticeKind::Unchanged {
+            revision: RevisionNumber(1)
+        }
+    );
     assert_eq!(world.actions.len(), before);
 }
 
@@ -77,45 +111,106 @@ fn force_rolls_the_same_revision() {
     let mut again = submission(1, 2, policy());
     again.force = true;
     world.apply([("web", again)]);
-    world.until("it completes", 5_000, |world| world.rollout("web") == RolloutState::Completed);
-    assert!(world.running("web").iter().all(|task| !before.contains(task)));
+    world.until("it completes", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
+    assert!(
+        world
+            .running("web")
+            .iter()
+            .all(|task| !before.contains(task))
+    );
 }
 
 #[test]
 fn a_release_that_exits_is_rolled_back_and_says_why() {
     let mut world = deployed(3, policy());
-    let took = released(&mut world, EXITS, 3, policy(), RolloutState::RollbackSuccessful);
+    let took = released(
+        &mut world,
+        EXITS,
+        3,
+        policy(),
+        RolloutState::RollbackSuccessful,
+    );
     assert!(took < 3_000, "{took} ms");
     assert_eq!(revisions(&world), [1, 1, 1]);
-    assert_eq!(reason(&world), "3 tasks failed; the last: task 6 exited with code 1; back at revision 1");
+    assert_eq!(
+        reason(&world),
+        "3 tasks failed; the last: task 6 exited with code 1; back at revision 1"
+    );
     let view = world.view("web");
-    assert_eq!((view.current, view.target), (Some(RevisionNumber(1)), RevisionNumber(1)));
+    assert_eq!(
+        (view.current, view.target),
+        (Some(RevisionNumber(1)), RevisionNumber(1))
+    );
 }
 
 #[test]
 fn a_release_that_is_never_healthy_is_rolled_back_within_ten_seconds() {
     let mut world = deployed(3, policy());
-    let took = released(&mut world, SICK, 3, policy(), RolloutState::RollbackSuccessful);
+    let took = released(
+        &mut world,
+        SICK,
+        3,
+        policy(),
+        RolloutState::RollbackSuccessful,
+    );
     assert!(took < 10_000, "{took} ms");
-    assert!(reason(&world).contains("health check failed 3 times in a row: GET /healthz answered 500"), "{}", reason(&world));
+    assert!(
+        reason(&world).contains("health check failed 3 times in a row: GET /healthz answered 500"),
+        "{}",
+        reason(&world)
+    );
 }
 
 #[test]
 fn a_release_that_cannot_start_is_rolled_back() {
     let mut world = deployed(1, policy());
-    released(&mut world, Behaviour { failing_starts: 9, ..GOOD }, 1, policy(), RolloutState::RollbackSuccessful);
-    assert!(reason(&world).contains("could not be started: no such program"), "{}", reason(&world));
+    released(
+        &mut world,
+        Behaviour {
+            failing_starts: 9,
+            ..GOOD
+        },
+        1,
+        policy(),
+        RolloutState::RollbackSuccessful,
+    );
+    assert!(
+        reason(&world).contains("could not be started: no such program"),
+        "{}",
+        reason(&world)
+    );
 }
 
 #[test]
 fn the_breaker_trips_at_its_threshold_and_not_before() {
     for threshold in 1..=4 {
-        let policy = Policy { breaker: Some(Threshold::Count(threshold)), ..policy() };
+        let policy = Policy {
+            breaker: Some(Threshold::Count(threshold)),
+            ..policy()
+        };
         let mut world = deployed(1, policy.clone());
-        released(&mut world, EXITS, 1, policy, RolloutState::RollbackSuccessful);
-        let ended = world.processes.values().filter(|process| process.revision == RevisionNumber(2));
+        released(
+            &mut world,
+            EXITS,
+            1,
+            policy,
+            RolloutState::RollbackSuccessful,
+        );
+        let ended = world
+            .processes
+            .values()
+            .filter(|process| process.revision == RevisionNumber(2));
         let ends = world.notices.iter().filter(|(_, notice)| {
-            matches!(notice.kind, NoticeKind::Task { revision: RevisionNumber(2), phase: TaskPhase::Stopped, .. })
+            matches!(
+                notice.kind,
+                NoticeKind::Task {
+                    revision: RevisionNumber(2),
+                    phase: TaskPhase::Stopped,
+                    ..
+                }
+            )
         });
         assert_eq!(ends.count(), threshold as usize, "{}", world.story());
         assert!(ended.count() <= threshold as usize);
@@ -125,21 +220,35 @@ fn the_breaker_trips_at_its_threshold_and_not_before() {
 
 #[test]
 fn a_healthy_task_zeroes_the_count_unless_the_file_says_no() {
-    // Of every three tasks one turns healthy and the others fail, for ever.
-    for (reset, ends) in [(true, RolloutState::InProgress), (false, RolloutState::RollbackInProgress)] {
-        let policy = Policy { reset_on_healthy: reset, breaker: Some(Threshold::Count(3)), ..policy() };
-        let mut world = deployed(4, policy.clone());
-        world.behave("web", 2, Behaviour { failing_starts: 2, ..GOOD });
-        world.web(2, 4, policy);
-        world.run(700);
-        world.behave("web", 2, Behaviour { failing_starts: 2, ..GOOD });
-        world.until("two more have failed", 20_000, |world| {
-            let started = |task: &&cais_engine::view::TaskView| task.revision == RevisionNumber(2);
-            world.processes.values().filter(|p| p.start_failed).count() >= 3
-                || world.view("web").tasks.iter().filter(started).filter(|t| t.phase == TaskPhase::Stopped).count() >= 3
-        });
-        let states: Vec<RolloutState> = world.rollout_states("web");
-        assert_eq!(states.contains(&RolloutState::RollbackInProgress), ends == RolloutState::RollbackInProgress, "{}", world.story());
+    for (reset, ends) in [
+        (true, RolloutState::Completed),
+        (false, RolloutState::RollbackSuccessful),
+    ] {
+        let bounds = Bounds::StartFirst { parallelism: 1 };
+        let policy = Policy {
+            bounds,
+            reset_on_healthy: reset,
+            breaker: Some(Threshold::Count(2)),
+            ..policy()
+        };
+        let mut world = deployed(2, policy.clone());
+        // In each of the two batches the first task fails and the second one is good.
+        let fails_once = Behaviour {
+            failing_starts: 1,
+            ..GOOD
+        };
+        world.behave("web", 2, fails_once);
+        world.web(2, 2, policy);
+        let activating = |world: &World| !world.tasks("web", TaskPhase::Activating).is_empty();
+        world.until("the first batch starts", 2_000, activating);
+        world.behave("web", 2, fails_once);
+        world.until("it ends", 9_000, |world| world.rollout("web") == ends);
+        let failed = counted(&world)
+            .into_iter()
+            .skip_while(|failed| *failed == 0);
+        let mut changes: Vec<u32> = failed.collect();
+        changes.dedup();
+        assert_eq!(changes, if reset { vec![1, 0, 1, 0] } else { vec![1, 0] });
     }
 }
 
@@ -148,8 +257,14 @@ fn a_first_deploy_that_fails_has_nothing_to_go_back_to() {
     let mut world = World::default();
     world.behave("web", 1, EXITS);
     world.web(1, 2, policy());
-    world.until("it fails", 20_000, |world| world.rollout("web") == RolloutState::Failed);
-    assert!(reason(&world).ends_with("; there is nothing to roll back to"), "{}", reason(&world));
+    world.until("it fails", 20_000, |world| {
+        world.rollout("web") == RolloutState::Failed
+    });
+    assert!(
+        reason(&world).ends_with("; there is nothing to roll back to"),
+        "{}",
+        reason(&world)
+    );
     let started = world.started("web");
     world.run(600_000);
     assert_eq!(world.started("web"), started, "nothing is started any more");
@@ -158,24 +273,63 @@ fn a_first_deploy_that_fails_has_nothing_to_go_back_to() {
     // Asked again, it is tried again.
     world.behave("web", 1, GOOD);
     world.web(1, 2, policy());
-    world.until("it completes", 5_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.until("it completes", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
 }
 
 #[test]
 fn a_failed_first_deploy_keeps_its_healthy_tasks() {
     let mut world = World::default();
-    world.behave("web", 1, Behaviour { failing_starts: 4, ..GOOD });
-    world.web(1, 2, Policy { breaker: Some(Threshold::Count(2)), reset_on_healthy: false, ..policy() });
+    world.behave(
+        "web",
+        1,
+        Behaviour {
+            failing_starts: 4,
+            ..GOOD
+        },
+    );
+    world.web(
+        1,
+        2,
+        Policy {
+            breaker: Some(Threshold::Count(2)),
+            reset_on_healthy: false,
+            ..policy()
+        },
+    );
     world.run(50);
-    assert_eq!(world.rollout("web"), RolloutState::Failed, "{}", world.story());
+    assert_eq!(
+        world.rollout("web"),
+        RolloutState::Failed,
+        "{}",
+        world.story()
+    );
 
     let mut world = World::default();
-    world.web(1, 2, Policy { breaker: Some(Threshold::Count(2)), ..policy() });
-    world.until("both run", 5_000, |world| world.view("web").tasks.iter().all(|task| task.phase > TaskPhase::Pending));
+    world.web(
+        1,
+        2,
+        Policy {
+            breaker: Some(Threshold::Count(2)),
+            ..policy()
+        },
+    );
+    world.until("both run", 5_000, |world| {
+        world
+            .view("web")
+            .tasks
+            .iter()
+            .all(|task| task.phase > TaskPhase::Pending)
+    });
     let second = world.view("web").tasks[1].task;
     world.processes.get_mut(&second).unwrap().sick = true;
-    world.until("one is healthy", 5_000, |world| world.running("web").len() == 1);
-    world.feed(Event::Cancel { services: only("web") });
+    world.until("one is healthy", 5_000, |world| {
+        world.running("web").len() == 1
+    });
+    world.feed(Event::Cancel {
+        services: only("web"),
+    });
     world.run(2_000);
     assert_eq!(world.rollout("web"), RolloutState::Failed);
     assert_eq!(world.running("web").len(), 1, "{}", world.story());
@@ -184,7 +338,10 @@ fn a_failed_first_deploy_keeps_its_healthy_tasks() {
 
 #[test]
 fn pause_leaves_everything_to_a_person() {
-    let policy = Policy { failure_action: FailureAction::Pause, ..policy() };
+    let policy = Policy {
+        failure_action: FailureAction::Pause,
+        ..policy()
+    };
     let mut world = deployed(2, policy.clone());
     released(&mut world, SICK, 2, policy, RolloutState::Failed);
     let started = world.started("web");
@@ -202,14 +359,23 @@ fn pause_leaves_everything_to_a_person() {
 
 #[test]
 fn continue_goes_on_trying() {
-    let policy =
-        Policy { failure_action: FailureAction::Continue, breaker: None, progress_deadline: ms(20_000), ..policy() };
+    let policy = Policy {
+        failure_action: FailureAction::Continue,
+        breaker: None,
+        progress_deadline: ms(20_000),
+        ..policy()
+    };
     let mut world = deployed(1, policy.clone());
     released(&mut world, EXITS, 1, policy, RolloutState::Failed);
-    assert_eq!(reason(&world), "no new healthy task for 20 s; goes on trying");
+    assert_eq!(
+        reason(&world),
+        "no new healthy task for 20 s; goes on trying"
+    );
     assert_eq!(revisions(&world), [1]);
     world.behave("web", 2, GOOD);
-    world.until("it completes after all", 120_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.until("it completes after all", 120_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
     assert_eq!(revisions(&world), [2]);
 }
 
@@ -217,13 +383,25 @@ fn continue_goes_on_trying() {
 fn a_rollback_is_never_rolled_back() {
     let mut world = deployed(2, policy());
     // Stop-first in effect: the way back needs new tasks of revision 1, and they fail.
-    let policy = Policy { bounds: percent(0, 100), ..policy() };
+    let policy = Policy {
+        bounds: percent(0, 100),
+        ..policy()
+    };
     world.behave("web", 1, EXITS);
     world.behave("web", 2, EXITS);
     world.web(2, 2, policy);
-    world.until("a person is needed", 100_000, |world| world.rollout("web") == RolloutState::RollbackFailed);
-    assert!(reason(&world).contains("; the way back failed too: 3 tasks failed"), "{}", reason(&world));
-    let back = world.rollout_states("web").into_iter().filter(|state| *state == RolloutState::RollbackInProgress);
+    world.until("a person is needed", 100_000, |world| {
+        world.rollout("web") == RolloutState::RollbackFailed
+    });
+    assert!(
+        reason(&world).contains("; the way back failed too: 3 tasks failed"),
+        "{}",
+        reason(&world)
+    );
+    let back = world
+        .rollout_states("web")
+        .into_iter()
+        .filter(|state| *state == RolloutState::RollbackInProgress);
     assert_eq!(back.count(), 1);
     let started = world.started("web");
     world.run(600_000);
@@ -232,48 +410,103 @@ fn a_rollback_is_never_rolled_back() {
 
 #[test]
 fn a_release_that_dies_within_monitor_never_replaces_the_old_one() {
-    let policy = Policy { monitor: ms(2_000), ..policy() };
+    let policy = Policy {
+        monitor: ms(2_000),
+        ..policy()
+    };
     let mut world = deployed(1, policy.clone());
     let old = world.running("web")[0];
-    released(&mut world, SHORT_LIVED, 1, policy, RolloutState::RollbackSuccessful);
+    released(
+        &mut world,
+        SHORT_LIVED,
+        1,
+        policy,
+        RolloutState::RollbackSuccessful,
+    );
     assert_eq!(world.running("web"), [old]);
-    assert_eq!(world.rollout_states("web").iter().filter(|state| **state == RolloutState::RollbackInProgress).count(), 1);
+    assert_eq!(
+        world
+            .rollout_states("web")
+            .iter()
+            .filter(|state| **state == RolloutState::RollbackInProgress)
+            .count(),
+        1
+    );
 }
 
 #[test]
 fn a_healthy_task_under_observation_takes_traffic_at_once() {
-    let policy = Policy { monitor: ms(5_000), ..policy() };
+    let policy = Policy {
+        monitor: ms(5_000),
+        ..policy()
+    };
     let mut world = deployed(1, policy.clone());
     world.web(2, 1, policy);
     world.until("both serve", 2_000, |world| world.serving("web").len() == 2);
     world.run(4_000);
-    assert_eq!(world.serving("web").len(), 2, "the old one stays until the new one is proven");
-    world.until("the old one leaves", 2_000, |world| world.serving("web").len() == 1);
+    assert_eq!(
+        world.serving("web").len(),
+        2,
+        "the old one stays until the new one is proven"
+    );
+    world.until("the old one leaves", 2_000, |world| {
+        world.serving("web").len() == 1
+    });
 }
 
 #[test]
 fn observation_is_baking() {
     let mut world = World::default();
-    world.web(1, 2, Policy { monitor: ms(5_000), ..policy() });
-    world.until("all are healthy", 2_000, |world| world.rollout("web") == RolloutState::Baking);
-    world.until("observation ends", 6_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.web(
+        1,
+        2,
+        Policy {
+            monitor: ms(5_000),
+            ..policy()
+        },
+    );
+    world.until("all are healthy", 2_000, |world| {
+        world.rollout("web") == RolloutState::Baking
+    });
+    world.until("observation ends", 6_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
 }
 
 #[test]
 fn a_rollout_without_progress_fails_at_its_deadline() {
-    let policy = Policy { progress_deadline: ms(60_000), ..policy() };
+    let policy = Policy {
+        progress_deadline: ms(60_000),
+        ..policy()
+    };
     let mut world = deployed(1, policy.clone());
-    let took = released(&mut world, NEVER_READY, 1, policy, RolloutState::RollbackSuccessful);
+    let took = released(
+        &mut world,
+        NEVER_READY,
+        1,
+        policy,
+        RolloutState::RollbackSuccessful,
+    );
     assert!((60_000..61_000).contains(&took), "{took} ms");
-    assert_eq!(reason(&world), "no new healthy task for 60 s; back at revision 1");
+    assert_eq!(
+        reason(&world),
+        "no new healthy task for 60 s; back at revision 1"
+    );
     assert_eq!(revisions(&world), [1]);
 }
 
 #[test]
 fn each_new_healthy_task_extends_the_deadline() {
-    let policy = Policy { bounds: Bounds::StartFirst { parallelism: 1 }, progress_deadline: ms(2_000), ..policy() };
+    let policy = Policy {
+        bounds: Bounds::StartFirst { parallelism: 1 },
+        progress_deadline: ms(2_000),
+        ..policy()
+    };
     let mut world = deployed(4, policy.clone());
-    let slow = Behaviour { starts_ms: 1_200, ..GOOD };
+    let slow = Behaviour {
+        starts_ms: 1_200,
+        ..GOOD
+    };
     let took = released(&mut world, slow, 4, policy, RolloutState::Completed);
     assert!(took > 4_000, "{took} ms");
 }
@@ -286,10 +519,18 @@ fn a_newer_revision_takes_over() {
     world.run(1_000);
     world.web(3, 2, policy());
     assert!(world.rollout_states("web").contains(&RolloutState::Stopped));
-    world.until("the newest completes", 5_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.until("the newest completes", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
     world.run(1_000);
     assert_eq!(revisions(&world), [3, 3]);
-    assert!(world.view("web").tasks.iter().all(|task| task.phase == TaskPhase::Stopped || task.revision.0 == 3));
+    assert!(
+        world
+            .view("web")
+            .tasks
+            .iter()
+            .all(|task| task.phase == TaskPhase::Stopped || task.revision.0 == 3)
+    );
 }
 
 #[test]
@@ -300,7 +541,9 @@ fn asking_for_the_completed_revision_again_returns_to_its_tasks() {
     world.web(2, 2, policy());
     world.run(1_000);
     world.web(1, 2, policy());
-    world.until("it is back", 5_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.until("it is back", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
     assert_eq!(world.running("web"), old);
 }
 
@@ -311,11 +554,17 @@ fn cancel_rolls_back() {
     world.behave("web", 2, NEVER_READY);
     world.web(2, 2, policy());
     world.run(1_000);
-    world.feed(Event::Cancel { services: Default::default() });
-    world.until("it is back", 2_000, |world| world.rollout("web") == RolloutState::RollbackSuccessful);
+    world.feed(Event::Cancel {
+        services: Default::default(),
+    });
+    world.until("it is back", 2_000, |world| {
+        world.rollout("web") == RolloutState::RollbackSuccessful
+    });
     assert_eq!(world.running("web"), old);
     assert_eq!(reason(&world), "cancelled; back at revision 1");
-    world.feed(Event::Cancel { services: Default::default() });
+    world.feed(Event::Cancel {
+        services: Default::default(),
+    });
     assert_eq!(world.rollout("web"), RolloutState::RollbackSuccessful);
 }
 
@@ -323,13 +572,23 @@ fn cancel_rolls_back() {
 fn rollback_by_command_is_a_rollout_like_any_other() {
     let mut world = deployed(2, policy());
     released(&mut world, GOOD, 2, policy(), RolloutState::Completed);
-    world.feed(Event::Rollback { service: name("web"), submission: submission(1, 2, policy()) });
-    world.until("it completes", 5_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.feed(Event::Rollback {
+        service: name("web"),
+        submission: submission(1, 2, policy()),
+    });
+    world.until("it completes", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
     assert_eq!(revisions(&world), [1, 1]);
 
     world.behave("web", 2, EXITS);
-    world.feed(Event::Rollback { service: name("web"), submission: submission(2, 2, policy()) });
-    world.until("it goes back", 9_000, |world| world.rollout("web") == RolloutState::RollbackSuccessful);
+    world.feed(Event::Rollback {
+        service: name("web"),
+        submission: submission(2, 2, policy()),
+    });
+    world.until("it goes back", 9_000, |world| {
+        world.rollout("web") == RolloutState::RollbackSuccessful
+    });
     assert_eq!(revisions(&world), [1, 1]);
 }
 
@@ -337,8 +596,12 @@ fn rollback_by_command_is_a_rollout_like_any_other() {
 fn restart_replaces_every_task_by_the_same_revision() {
     let mut world = deployed(2, policy());
     let old = world.running("web");
-    world.feed(Event::Restart { services: only("web") });
-    world.until("it completes", 5_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.feed(Event::Restart {
+        services: only("web"),
+    });
+    world.until("it completes", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
     assert_eq!(revisions(&world), [1, 1]);
     assert!(world.running("web").iter().all(|task| !old.contains(task)));
 }
@@ -348,8 +611,12 @@ fn a_restart_that_fails_returns_to_the_old_tasks() {
     let mut world = deployed(2, policy());
     let old = world.running("web");
     world.behave("web", 1, EXITS);
-    world.feed(Event::Restart { services: only("web") });
-    world.until("it is back", 9_000, |world| world.rollout("web") == RolloutState::RollbackSuccessful);
+    world.feed(Event::Restart {
+        services: only("web"),
+    });
+    world.until("it is back", 9_000, |world| {
+        world.rollout("web") == RolloutState::RollbackSuccessful
+    });
     assert_eq!(world.running("web"), old);
 }
 
@@ -357,28 +624,51 @@ fn a_restart_that_fails_returns_to_the_old_tasks() {
 fn scaling_is_not_a_rollout_and_reaches_a_rollout_under_way() {
     let mut world = deployed(1, policy());
     let rollouts = world.rollout_states("web").len();
-    world.feed(Event::Scale { service: name("web"), desired: 4 });
+    world.feed(Event::Scale {
+        service: name("web"),
+        desired: 4,
+    });
     world.until("four", 2_000, |world| world.running("web").len() == 4);
     assert_eq!(world.rollout_states("web").len(), rollouts);
 
     world.web(2, 4, policy());
     world.run(200);
-    world.feed(Event::Scale { service: name("web"), desired: 2 });
-    world.until("the update completes", 5_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.feed(Event::Scale {
+        service: name("web"),
+        desired: 2,
+    });
+    world.until("the update completes", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
     world.run(500);
     assert_eq!(revisions(&world), [2, 2]);
-    world.feed(Event::Scale { service: name("web"), desired: 0 });
+    world.feed(Event::Scale {
+        service: name("web"),
+        desired: 0,
+    });
     world.until("none", 2_000, |world| world.running("web").is_empty());
     assert_eq!(world.rollout("web"), RolloutState::Completed);
 }
 
 #[test]
 fn bounds_that_leave_no_room_are_refused_at_once() {
-    let policy = Policy { bounds: percent(100, 150), ..policy() };
+    let policy = Policy {
+        bounds: percent(100, 150),
+        ..policy()
+    };
     let mut world = deployed(1, policy.clone());
-    let took = released(&mut world, GOOD, 1, policy, RolloutState::RollbackSuccessful);
+    let took = released(
+        &mut world,
+        GOOD,
+        1,
+        policy,
+        RolloutState::RollbackSuccessful,
+    );
     assert!(took < 100);
-    assert_eq!(reason(&world), "the bounds leave no room to replace any of 1 tasks; back at revision 1");
+    assert_eq!(
+        reason(&world),
+        "the bounds leave no room to replace any of 1 tasks; back at revision 1"
+    );
 }
 
 #[test]
@@ -414,24 +704,42 @@ fn batches_are_as_large_as_parallelism_and_wait_between() {
 
 #[test]
 fn delay_passes_between_batches_but_not_on_the_way_back() {
-    let policy = Policy { bounds: Bounds::StartFirst { parallelism: 1 }, delay: ms(3_000), ..policy() };
+    let policy = Policy {
+        bounds: Bounds::StartFirst { parallelism: 1 },
+        delay: ms(3_000),
+        ..policy()
+    };
     let mut world = deployed(3, policy.clone());
     let took = released(&mut world, GOOD, 3, policy.clone(), RolloutState::Completed);
-    assert!((6_000..8_000).contains(&took), "two pauses between three batches: {took} ms");
+    assert!(
+        (6_000..8_000).contains(&took),
+        "two pauses between three batches: {took} ms"
+    );
 
     world.behave("web", 3, EXITS);
     world.web(3, 3, policy);
-    let took = world.until("it is back", 20_000, |world| world.rollout("web") == RolloutState::RollbackSuccessful);
+    let took = world.until("it is back", 20_000, |world| {
+        world.rollout("web") == RolloutState::RollbackSuccessful
+    });
     assert!(took < 5_000, "{took} ms");
 }
 
 #[test]
 fn new_tasks_that_turn_unready_release_no_old_one() {
-    let policy = Policy { monitor: ms(1_000), ..policy() };
+    let policy = Policy {
+        monitor: ms(3_000),
+        ..policy()
+    };
     let mut world = deployed(2, policy.clone());
     world.web(2, 2, policy);
-    world.until("the new ones serve", 3_000, |world| world.serving("web").len() == 4);
-    for process in world.processes.values_mut().filter(|process| process.revision == RevisionNumber(2)) {
+    world.until("the new ones serve", 3_000, |world| {
+        world.serving("web").len() == 4
+    });
+    for process in world
+        .processes
+        .values_mut()
+        .filter(|process| process.revision == RevisionNumber(2))
+    {
         process.unready = true;
     }
     world.run(20_000);
@@ -439,7 +747,9 @@ fn new_tasks_that_turn_unready_release_no_old_one() {
     for process in world.processes.values_mut() {
         process.unready = false;
     }
-    world.until("it goes on", 5_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.until("it goes on", 9_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
 }
 
 #[test]
@@ -449,19 +759,37 @@ fn a_rollout_is_done_only_when_the_gateway_has_let_go_of_the_old_tasks() {
     world.web(2, 1, policy());
     world.run(20_000);
     assert_eq!(world.rollout("web"), RolloutState::InProgress);
-    world.until("nobody waits for the gateway for ever", 20_000, |world| world.rollout("web") == RolloutState::Completed);
+    world.until("nobody waits for the gateway for ever", 20_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
 }
 
 #[test]
 fn a_long_sleep_fails_no_rollout() {
-    let policy = Policy { progress_deadline: ms(60_000), ..policy() };
+    let policy = Policy {
+        progress_deadline: ms(60_000),
+        ..policy()
+    };
     let mut world = deployed(1, policy.clone());
-    world.behave("web", 2, Behaviour { starts_ms: 10_000, ..GOOD });
+    world.behave(
+        "web",
+        2,
+        Behaviour {
+            starts_ms: 10_000,
+            ..GOOD
+        },
+    );
     world.web(2, 1, policy);
     world.run(1_000);
     world.now += 3_600_000;
-    world.until("it completes", 30_000, |world| world.rollout("web") == RolloutState::Completed);
-    assert!(!world.rollout_states("web").contains(&RolloutState::RollbackInProgress));
+    world.until("it completes", 30_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
+    assert!(
+        !world
+            .rollout_states("web")
+            .contains(&RolloutState::RollbackInProgress)
+    );
 }
 
 #[test]
@@ -469,7 +797,9 @@ fn what_waits_goes_on_waiting_after_a_reboot() {
     let mut world = deployed(2, policy());
     world.run(50_000);
     world.reboot();
-    let took = world.until("all are back", 5_000, |world| world.running("web").len() == 2);
+    let took = world.until("all are back", 5_000, |world| {
+        world.running("web").len() == 2
+    });
     assert!(took < 2_000, "{took} ms");
     assert_eq!(world.rollout("web"), RolloutState::Completed);
 }

@@ -2,6 +2,7 @@
 //! the world behaves. `CAIS_SEQUENCES` sets their number:
 //! `CAIS_SEQUENCES=1000000 cargo test --release -p cais-engine --test engine sequences`.
 
+use crate::support::{Behaviour, Fault, GOOD, World, ms, name, percent, submission};
 use cais_engine::event::{Event, ExitStatus, RevisionNumber, TaskId};
 use cais_engine::notice::{RolloutState, TaskHealth, TaskPhase};
 use cais_engine::policy::{Bounds, Policy};
@@ -13,7 +14,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use crate::support::{Behaviour, Fault, GOOD, World, ms, name, percent, submission};
 
 const SERVICES: [&str; 3] = ["cache", "api", "web"];
 
@@ -723,7 +723,7 @@ fn whatever_happens_the_promises_hold_and_the_stack_converges() {
     let cases = std::env::var("CAIS_SEQUENCES")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(2_000);
+        .unwrap_or(1_500);
     let config = ProptestConfig {
         cases,
         failure_persistence: None,

@@ -43,10 +43,13 @@ impl Loading<'_> {
                 continue;
             };
             let before = self.variables.files();
+            // Files that services extend are read anew: their variables may have other values here.
+            let bases = std::mem::take(&mut self.bases);
             if let Some(tree) = self.included(&include, entry, directory, chain) {
                 self.join(document, tree);
             }
             self.variables.restore_files(before);
+            self.bases = bases;
         }
     }
 

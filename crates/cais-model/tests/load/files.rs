@@ -119,6 +119,17 @@ fn included_files_bring_services_with_their_own_folder_and_variables() {
 }
 
 #[test]
+fn a_file_extended_inside_and_outside_an_include_sees_each_ones_variables() {
+    let project = one("include: [{path: a.yaml, env_file: x.env}]\nservices: {web: {extends: {file: base.yaml, service: base}}}\n")
+        .file("/project/x.env", "V=inside")
+        .file("/project/a.yaml", "services: {db: {extends: {file: base.yaml, service: base}}}")
+        .file("/project/base.yaml", "services: {base: {image: 'i:${V:-outside}'}}");
+    let services = project.load().stack.services;
+    assert_eq!(services["db"].image.as_deref(), Some("i:inside"));
+    assert_eq!(services["web"].image.as_deref(), Some("i:outside"));
+}
+
+#[test]
 fn the_long_form_of_include_overrides_and_moves() {
     let project =
         one("include: [{path: [a.yaml, b.yaml], project_directory: sub, env_file: x.env}]\n")
@@ -176,6 +187,14 @@ fn profiles_choose_services() {
     assert_eq!(names(one(text)), "web");
     assert_eq!(names(one(text).profile("dev")), "debug web");
     assert_eq!(names(one(text).profile("*")), "debug other web");
+    assert_eq!(
+        names(one(text).file("/project/.env", "COMPOSE_PROFILES=x, dev")),
+        "debug other web"
+    );
+    assert_eq!(
+        names(one(text).profile("dev").variable("COMPOSE_PROFILES", "x")),
+        "debug web"
+    );
 }
 
 #[test]

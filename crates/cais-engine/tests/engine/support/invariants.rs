@@ -8,7 +8,7 @@ use cais_engine::state::{Outcome, State, next_wake, step, traffic, views};
 use cais_engine::time::Moment;
 use cais_engine::view::{ServiceView, TaskView, Traffic};
 use cais_model::name::ServiceName;
-use cais_model::stack::{Restart, Threshold};
+use cais_model::stack::Restart;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of the past, as far as a promise spans several steps.
@@ -117,6 +117,18 @@ impl Checks {
         for notice in &outcome.notices {
             self.check_notice(&notice.service, &notice.kind);
         }
+        self.check_states(before, after);
+        if matches!(event, Event::Tick) {
+            let wake = next_wake(after);
+            assert!(
+                wake.is_none_or(|wake| wake > Moment(moment)),
+                "still due at {wake:?} after a tick at {moment}"
+            );
+        }
+    }
+
+    /// What can be said of two states in a row without knowing what came before.
+    pub(crate) fn check_states(&mut self, before: &State, after: &State) {
         self.check_traffic(after);
         let before: BTreeMap<_, _> = views(before)
             .into_iter()
@@ -128,13 +140,6 @@ impl Checks {
                 ..view.clone()
             };
             self.check_numbers(before.get(&view.service).unwrap_or(&empty), &view);
-        }
-        if matches!(event, Event::Tick) {
-            let wake = next_wake(after);
-            assert!(
-                wake.is_none_or(|wake| wake > Moment(moment)),
-                "still due at {wake:?} after a tick at {moment}"
-            );
         }
     }
 
@@ -385,7 +390,7 @@ impl Checks {
 pub(crate) fn limits(bounds: Bounds, desired: u32) -> (u32, u32) {
     match bounds {
         Bounds::Percent { minimum, maximum } => (
-            desired * minimum.0 / 100 + u32::from(desired * minimum.0 % 100 > 0),
+            (desired * minimum.0).div_ceil(100),
             desired * maximum.0 / 100,
         ),
         Bounds::StartFirst { parallelism } => (
@@ -405,16 +410,6 @@ pub(crate) fn limits(bounds: Bounds, desired: u32) -> (u32, u32) {
             },
             desired,
         ),
-    }
-}
-
-/// The breaker's thresholds, written down a second time.
-pub(crate) fn threshold(rule: Threshold, desired: u32) -> u32 {
-    let share = |percent: u32| (f64::from(desired) * f64::from(percent) / 100.0).ceil() as u32;
-    match rule {
-        Threshold::BoundedPercent(percent) => share(percent).max(3).min(200),
-        Threshold::UnboundedPercent(percent) => share(percent).max(1),
-        Threshold::Count(count) => count.max(1),
     }
 }
 

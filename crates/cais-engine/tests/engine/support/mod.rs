@@ -1,8 +1,6 @@
 //! A world that obeys the engine: tasks that start, turn healthy, drain and exit after delays, with
 //! seeded faults. The engine is driven exactly as the supervisor drives it.
 
-#![expect(clippy::unwrap_used, reason = "support of tests, in which a panic is a failure")]
-
 pub(crate) mod invariants;
 
 use cais_engine::event::{
@@ -22,7 +20,7 @@ pub(crate) fn name(text: &str) -> ServiceName {
     ServiceName::parse(text).unwrap()
 }
 
-pub(crate) fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
@@ -132,7 +130,6 @@ pub(crate) struct Process {
     pub(crate) started_at: Option<u64>,
     pub(crate) exit: Option<ExitStatus>,
     pub(crate) start_failed: bool,
-    pub(crate) stop_at: Option<u64>,
     /// Overrides what the behaviour says.
     pub(crate) sick: bool,
     pub(crate) unready: bool,
@@ -151,7 +148,7 @@ pub(crate) struct World {
     pub(crate) finished: u32,
     /// Does the gateway answer?
     pub(crate) gateway: bool,
-    /// Check that every step, not one in sixteen, is repeatable and survives the journal.
+    /// Check that every step, not one in sixty-four, is repeatable and survives the journal.
     pub(crate) thorough: bool,
     /// What happens to the next report of the world.
     pub(crate) fault: Option<Fault>,
@@ -214,7 +211,7 @@ impl World {
         let moment = self.now - self.booted_at;
         let before = self.state.clone();
         // Checking every step three times over would make the sequences few.
-        if self.thorough || self.checks.steps.is_multiple_of(16) {
+        if self.thorough || self.checks.steps.is_multiple_of(64) {
             self.checks.before_step(&before, &event, moment);
         }
         let outcome = step(&mut self.state, event.clone(), Moment(moment));
@@ -321,7 +318,6 @@ impl World {
             started_at,
             exit: None,
             start_failed,
-            stop_at: None,
             sick: false,
             unready: false,
         };
@@ -466,7 +462,12 @@ impl World {
     }
 
     /// Lets time pass until the condition holds; returns how long that took.
-    pub(crate) fn until(&mut self, what: &str, limit_ms: u64, holds: impl Fn(&World) -> bool) -> u64 {
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        limit_ms: u64,
+        holds: impl Fn(&World) -> bool,
+    ) -> u64 {
         let begun = self.now;
         while !holds(self) {
             assert!(
@@ -517,17 +518,26 @@ impl World {
     pub(crate) fn serving(&self, service: &str) -> Vec<TaskId> {
         let traffic = traffic(&self.state);
         let targets = traffic.get(service).map(Vec::as_slice).unwrap_or_default();
-        targets.iter().filter(|target| target.2 == Traffic::Serve).map(|target| target.0).collect()
+        targets
+            .iter()
+            .filter(|target| target.2 == Traffic::Serve)
+            .map(|target| target.0)
+            .collect()
     }
 
     /// When each task of a service was asked to start, for the first time.
     pub(crate) fn starts(&self, service: &str) -> Vec<u64> {
         let mut seen = BTreeSet::new();
         let starts = self.actions.iter().filter_map(|(at, action)| match action {
-            Action::StartTask { service: of, task, .. } if of.as_str() == service => Some((*at, *task)),
+            Action::StartTask {
+                service: of, task, ..
+            } if of.as_str() == service => Some((*at, *task)),
             _ => None,
         });
-        starts.filter(|(_, task)| seen.insert(*task)).map(|(at, _)| at).collect()
+        starts
+            .filter(|(_, task)| seen.insert(*task))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     pub(crate) fn started(&self, service: &str) -> usize {
@@ -537,7 +547,11 @@ impl World {
     /// Every state that the service's rollouts went through, repetitions apart.
     pub(crate) fn rollout_states(&self, service: &str) -> Vec<RolloutState> {
         let mut states: Vec<RolloutState> = Vec::new();
-        for (_, notice) in self.notices.iter().filter(|(_, notice)| notice.service.as_str() == service) {
+        for (_, notice) in self
+            .notices
+            .iter()
+            .filter(|(_, notice)| notice.service.as_str() == service)
+        {
             if let NoticeKind::Rollout { state, .. } = notice.kind
                 && states.last() != Some(&state)
             {
@@ -557,15 +571,24 @@ impl World {
             | Action::ForgetTask { task: of } => *of == task,
             Action::Probe { .. } | Action::Finished => false,
         };
-        self.actions.iter().filter(|(_, action)| about(action)).cloned().collect()
+        self.actions
+            .iter()
+            .filter(|(_, action)| about(action))
+            .cloned()
+            .collect()
     }
 
     /// What was said of one task.
     pub(crate) fn said_of(&self, task: TaskId) -> Vec<String> {
-        let said = self.notices.iter().filter_map(|(_, notice)| match &notice.kind {
-            NoticeKind::Task { task: of, reason, .. } if *of == task => Some(reason.clone()),
-            _ => None,
-        });
+        let said = self
+            .notices
+            .iter()
+            .filter_map(|(_, notice)| match &notice.kind {
+                NoticeKind::Task {
+                    task: of, reason, ..
+                } if *of == task => Some(reason.clone()),
+                _ => None,
+            });
         said.collect()
     }
 
