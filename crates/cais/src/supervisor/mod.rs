@@ -171,7 +171,7 @@ pub(crate) async fn run(boot: Boot, ready: impl FnOnce(&Booted)) -> Outcome {
     };
     paths.create()?;
     // Held to the end: one supervisor a project.
-    let Some(_lock) = recover::lock(&paths)? else {
+    let Some(_lock) = recover::lock(&paths).await? else {
         return Err(Failure::new(
             Exit::Error,
             format!("another supervisor already runs `{}`", boot.project),
