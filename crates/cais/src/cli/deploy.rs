@@ -132,13 +132,13 @@ async fn conclude(global: &Global, project: &Project, conversation: Conversation
         tokio::pin!(follow);
         tokio::select! {
             answer = &mut follow => answer,
-            _ = tokio::signal::ctrl_c() => {
+            _ = verdict::interrupt() => {
                 output::say("rolling back; Ctrl-C again leaves it to itself");
                 let cancel = Request::Cancel { services: BTreeSet::new() };
                 supervise::ask(&project.paths, &cancel).await?;
                 tokio::select! {
                     answer = &mut follow => answer,
-                    _ = tokio::signal::ctrl_c() => {
+                    _ = verdict::interrupt() => {
                         let failure = Failure::new(Exit::Error, "detached; the rollback goes on without you");
                         Err(failure.help("see how it ends: `cais status`"))
                     }

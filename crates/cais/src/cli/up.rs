@@ -86,7 +86,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
         let conversation = supervise::talk_or_start(&project, &request).await?;
         tokio::select! {
             results = verdict::follow(conversation, &mut display) => results,
-            _ = tokio::signal::ctrl_c() => {
+            _ = verdict::interrupt() => {
                 display.finish();
                 return interrupted(global, &project, was_running, args.detach || args.wait).await;
             }
@@ -152,12 +152,12 @@ async fn stream(global: &Global, project: &Project) -> Outcome {
         result = logs::follow_all(global, project) => result?,
         () = supervisor_end(project) => return Err(Failure::new(Exit::Error, "the supervisor is gone; the tasks go on")
             .help("type `cais up -d` to adopt them, or `cais down` to stop them")),
-        _ = tokio::signal::ctrl_c() => {}
+        _ = verdict::interrupt() => {}
     }
     output::say("stopping everything; Ctrl-C again kills");
     tokio::select! {
         result = down::take_down(global, project, false) => result,
-        _ = tokio::signal::ctrl_c() => down::take_down(global, project, true).await,
+        _ = verdict::interrupt() => down::take_down(global, project, true).await,
     }
 }
 

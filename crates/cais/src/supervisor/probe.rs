@@ -167,7 +167,7 @@ async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
         while text.len() < ANSWER_SHOWN {
             match body.frame().await {
                 Some(Ok(frame)) => {
-                    text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data))
+                    text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
                 }
                 _ => break,
             }
