@@ -286,15 +286,11 @@ pub(crate) fn count_failure(service: &mut Service, reason: &str, turn: &mut Turn
     service.rollout.failed = service.rollout.failed.saturating_add(1);
     match threshold(service) {
         Some(threshold) if service.rollout.failed >= threshold => {
-            trip(
-                service,
-                &format!(
-                    "{} tasks failed; the last: {reason}",
-                    service.rollout.failed
-                ),
-                action,
-                turn,
-            );
+            let why = match service.rollout.failed {
+                1 => reason.to_owned(),
+                failed => format!("{failed} tasks failed; the last: {reason}"),
+            };
+            trip(service, &why, action, turn);
         }
         Some(_) | None => say(service, reason, turn),
     }

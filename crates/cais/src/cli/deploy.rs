@@ -69,7 +69,7 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     project.check_runtime()?;
     let known = &project.loaded.stack.services;
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
-        return Err(up::unknown(&project, name));
+        return Err(project.unknown_service(name));
     }
     supervise::refuse_same_name_elsewhere(&project).await?;
     let scale = present_counts(&project).await?;

@@ -76,15 +76,7 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
     let project = Project::load(global)?;
     let known = &project.loaded.stack.services;
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
-        let list = known
-            .keys()
-            .map(ServiceName::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        return Err(
-            Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
-                .help(format!("its services are: {list}")),
-        );
+        return Err(project.unknown_service(name));
     }
     let mut printer = Printer {
         json: global.json(),

@@ -42,10 +42,13 @@ pub(crate) struct UpArgs {
 pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     let project = Project::load(global)?;
     project.check_runtime()?;
+    if project.loaded.stack.services.is_empty() {
+        return Err(project.no_services());
+    }
     let services = selection(&project, &args.services)?;
     for (service, _) in &args.scale {
         if !project.loaded.stack.services.contains_key(service) {
-            return Err(unknown(&project, service));
+            return Err(project.unknown_service(service));
         }
     }
     supervise::refuse_same_name_elsewhere(&project).await?;
@@ -185,7 +188,7 @@ pub(crate) fn selection(
         let service = stack
             .services
             .get(&name)
-            .ok_or_else(|| unknown(project, &name))?;
+            .ok_or_else(|| project.unknown_service(&name))?;
         if selected.insert(name) {
             open.extend(
                 service
@@ -197,17 +200,4 @@ pub(crate) fn selection(
         }
     }
     Ok(selected)
-}
-
-pub(crate) fn unknown(project: &Project, name: &ServiceName) -> Failure {
-    let list = project
-        .loaded
-        .stack
-        .services
-        .keys()
-        .map(ServiceName::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
-        .help(format!("its services are: {list}"))
 }

@@ -6,6 +6,7 @@ mod apply;
 pub(crate) mod clock;
 pub(crate) mod definition;
 mod gateway;
+mod holder;
 mod perform;
 mod probe;
 mod recover;
@@ -65,6 +66,8 @@ pub(crate) struct Boot {
 pub(crate) enum Booted {
     /// The control socket accepts.
     Ready { pid: u32 },
+    /// Another supervisor has the project.
+    Taken,
     /// It cannot work.
     Failed {
         exit: Exit,
@@ -171,12 +174,21 @@ pub(crate) async fn run(boot: Boot, ready: impl FnOnce(&Booted)) -> Outcome {
     };
     paths.create()?;
     // Held to the end: one supervisor a project.
-    let Some(_lock) = recover::lock(&paths).await? else {
-        return Err(Failure::new(
-            Exit::Error,
-            format!("another supervisor already runs `{}`", boot.project),
-        ));
+    let Some(_lock) = recover::lock(&paths)? else {
+        ready(&Booted::Taken);
+        return Ok(());
     };
+    let result = supervise(boot, paths.clone(), ready).await;
+    if result.is_err() {
+        // What a dead supervisor's tasks listen on stays: only an empty folder goes.
+        let _ = std::fs::remove_file(paths.control_socket());
+        let _ = std::fs::remove_dir(&paths.runtime);
+    }
+    result
+}
+
+/// The life of the one supervisor of a project.
+async fn supervise(boot: Boot, paths: Paths, ready: impl FnOnce(&Booted)) -> Outcome {
     let journal = Journal::open(&paths.journal()).map_err(journal_failure)?;
     let clock = Clock::of(&journal).map_err(journal_failure)?;
     journal

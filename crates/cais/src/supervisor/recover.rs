@@ -11,18 +11,16 @@ use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::os::unix::fs::OpenOptionsExt;
 
-/// How long a supervisor that is just leaving may take to let go of its lock.
-const PARTING: Duration = Duration::from_secs(1);
-
-/// Takes the project's supervisor lock; `None` when another supervisor keeps it.
-pub(super) async fn lock(paths: &Paths) -> Outcome<Option<File>> {
+/// Takes the project's supervisor lock; `None` when another supervisor has it.
+pub(super) fn lock(paths: &Paths) -> Outcome<Option<File>> {
     let path = paths.supervisor_lock();
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(|error| {
             Failure::new(
@@ -34,19 +32,13 @@ pub(super) async fn lock(paths: &Paths) -> Outcome<Option<File>> {
                 paths.state.display()
             ))
         })?;
-    let deadline = tokio::time::Instant::now() + PARTING;
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) if tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Err(error) => {
-                let message = format!("cannot lock `{}`: {error}", path.display());
-                return Err(Failure::new(Exit::Error, message));
-            }
-        }
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(Failure::new(
+            Exit::Error,
+            format!("cannot lock `{}`: {error}", path.display()),
+        )),
     }
 }
 
