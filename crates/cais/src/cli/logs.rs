@@ -108,17 +108,16 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
     Ok(())
 }
 
-/// The stream of a foreground `up`: from now on, all services.
-pub(crate) async fn follow_all(global: &Global, project: &Project) -> Outcome {
+/// The stream of a foreground `up`: all services, from its beginning on.
+pub(crate) async fn follow_all(global: &Global, project: &Project, since: Timestamp) -> Outcome {
     let mut printer = Printer {
         json: global.json(),
         timestamps: false,
         prefix: true,
         width: width(project, &[]),
     };
-    // The lines of the start are part of the story.
     let options = Options {
-        tail: Tail::PerTask(50),
+        since: Some(since),
         ..Options::default()
     };
     follow(project, options, &mut printer).await

@@ -81,6 +81,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
                 .map(|seconds| seconds.saturating_mul(1000)),
         },
     }));
+    let began = jiff::Timestamp::now();
     let mut display = Display::new(global);
     let results = {
         let conversation = supervise::talk_or_start(&project, &request).await?;
@@ -103,7 +104,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     if let Err(failure) = verdict {
         output::print_failure(&failure, false);
     }
-    stream(global, &project).await
+    stream(global, &project, began).await
 }
 
 /// Prints where the stack can be reached, or takes a first `up` that failed back.
@@ -146,10 +147,10 @@ async fn interrupted(
 }
 
 /// Streams the log until Ctrl-C, then stops everything; a second Ctrl-C kills.
-async fn stream(global: &Global, project: &Project) -> Outcome {
+async fn stream(global: &Global, project: &Project, since: jiff::Timestamp) -> Outcome {
     output::print_up(global, &snapshot(project).await?)?;
     tokio::select! {
-        result = logs::follow_all(global, project) => result?,
+        result = logs::follow_all(global, project, since) => result?,
         () = supervisor_end(project) => return Err(Failure::new(Exit::Error, "the supervisor is gone; the tasks go on")
             .help("type `cais up -d` to adopt them, or `cais down` to stop them")),
         _ = verdict::interrupt() => {}

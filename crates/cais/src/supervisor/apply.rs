@@ -69,7 +69,24 @@ impl Supervisor {
         .await
         .map_err(journal_failure)?;
         self.gateway.keep_only(&addresses).await;
+        self.renew_manners();
         Ok(())
+    }
+
+    /// How running tasks are asked and stopped follows the file, although it makes no new revision.
+    fn renew_manners(&mut self) {
+        for view in cais_engine::state::views(&self.state) {
+            for task in &view.tasks {
+                let known = self
+                    .definitions
+                    .get(&(view.service.clone(), task.revision.0));
+                let Some(definition) = known else { continue };
+                if let Some(live) = self.tasks.get_mut(&task.task) {
+                    let ports = self.ports.get(&task.task.0).cloned().unwrap_or_default();
+                    live.manner = Arc::new(super::perform::manner(definition, &ports));
+                }
+            }
+        }
     }
 
     /// Services' addresses and mounts, with an address for each that has none yet.

@@ -149,25 +149,6 @@ fn list_spans(value: &str, start: usize, end: usize, may_be_bare: bool) -> Vec<(
     spans
 }
 
-/// The command line of a service without a container; `None` when the file has none.
-pub(crate) fn command_line(service: &Service) -> Option<Vec<String>> {
-    if let Some(words) = service
-        .process
-        .as_ref()
-        .and_then(|process| process.command.clone())
-    {
-        return Some(words).filter(|words| !words.is_empty());
-    }
-    let words: Vec<String> = service
-        .entrypoint
-        .iter()
-        .flatten()
-        .chain(service.command.iter().flatten())
-        .cloned()
-        .collect();
-    Some(words).filter(|words| !words.is_empty())
-}
-
 /// The container ports that other services, routes and published ports reach this service by. The
 /// first is the one that `PORT` stands for.
 pub(crate) fn container_ports(service: &Service) -> Vec<u16> {
