@@ -803,3 +803,33 @@ fn what_waits_goes_on_waiting_after_a_reboot() {
     assert!(took < 2_000, "{took} ms");
     assert_eq!(world.rollout("web"), RolloutState::Completed);
 }
+
+#[test]
+fn a_task_that_falls_ill_and_then_ends_has_failed_once() {
+    let mut world = World::default();
+    world.behave("web", 1, SICK);
+    world.web(
+        1,
+        1,
+        Policy {
+            breaker: Some(Threshold::Count(2)),
+            ..policy()
+        },
+    );
+    world.run(1_000);
+    world.behave(
+        "web",
+        1,
+        Behaviour {
+            starts_ms: 3_000,
+            ..GOOD
+        },
+    );
+    world.until("it is counted", 9_000, |world| counted(world).contains(&1));
+    let ill = world.view("web").tasks[0].task;
+    world.crash(ill, ExitStatus::Code(1));
+    world.until("its successor is up", 9_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
+    assert_eq!(counted(&world).into_iter().max(), Some(1));
+}

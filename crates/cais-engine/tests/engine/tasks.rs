@@ -753,3 +753,44 @@ fn reports_about_nothing_change_nothing() {
     });
     assert_eq!(views(&world.state), views(&before));
 }
+
+#[test]
+fn a_changed_health_check_reaches_running_tasks_without_a_rollout() {
+    let mut world = deployed(
+        1,
+        Policy {
+            liveness: None,
+            ..policy()
+        },
+    );
+    let (task, _) = world.running("web")[0];
+    let rollouts = world.rollout_states("web").len();
+    world.web(1, 1, policy());
+    world.run(5_000);
+    assert_eq!(
+        (world.running("web"), world.rollout_states("web").len()),
+        (vec![(task, 1)], rollouts)
+    );
+    assert!(probes(&world, ProbeKind::Liveness).len() > 3);
+    world.processes.get_mut(&task).unwrap().sick = true;
+    world.until("it is replaced", 9_000, |world| {
+        !world.serving("web").contains(&task)
+    });
+
+    let (task, _) = world.running("web")[0];
+    world.web(
+        1,
+        1,
+        Policy {
+            liveness: None,
+            ..policy()
+        },
+    );
+    world.processes.get_mut(&task).unwrap().sick = true;
+    world.run(20_000);
+    assert_eq!(
+        world.serving("web"),
+        [task],
+        "what is not asked cannot fail"
+    );
+}
