@@ -794,3 +794,29 @@ fn a_changed_health_check_reaches_running_tasks_without_a_rollout() {
         "what is not asked cannot fail"
     );
 }
+
+#[test]
+fn a_reboot_lengthens_no_wait() {
+    let mut world = deployed(1, policy());
+    world.run(10_000_000);
+    world.behave(
+        "web",
+        1,
+        Behaviour {
+            failing_starts: 6,
+            ..GOOD
+        },
+    );
+    let (task, _) = world.running("web")[0];
+    world.crash(task, ExitStatus::Code(1));
+    // 1 + 2 + 4 + 8 s of waiting have passed, 16 s are to come.
+    world.until("it waits for the sixth time", 60_000, |world| {
+        world.started("web") == 7
+    });
+    world.run(100);
+    world.reboot();
+    let waited = world.until("it is tried again", 60_000, |world| {
+        world.started("web") == 8
+    });
+    assert!((1_000..40_000).contains(&waited), "{waited} ms");
+}
