@@ -1,6 +1,7 @@
 //! One step: an event changes what is known or wanted, then every service is brought as far as it
 //! can go at this moment. The decisions themselves are in the modules named by their nouns.
 
+use crate::breaker;
 use crate::command;
 use crate::depend;
 use crate::drain;
@@ -119,7 +120,7 @@ fn take(state: &mut State, event: Event, now: Moment, outcome: &mut Outcome) {
         }
         Event::Cancel { services } => {
             for name in command::meant(state, services) {
-                with(state, &name, now, outcome, rollout::cancel);
+                with(state, &name, now, outcome, breaker::cancel);
             }
         }
         Event::Down => {

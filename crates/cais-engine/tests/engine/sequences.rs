@@ -723,7 +723,7 @@ fn whatever_happens_the_promises_hold_and_the_stack_converges() {
     let cases = std::env::var("CAIS_SEQUENCES")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(2_000);
+        .unwrap_or(1_500);
     let config = ProptestConfig {
         cases,
         failure_persistence: None,

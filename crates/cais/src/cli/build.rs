@@ -42,7 +42,7 @@ pub(crate) fn run(project: &Project, selected: &BTreeSet<ServiceName>, which: Wh
 
 fn program_is_missing(project: &Project, service: &Service) -> bool {
     let path = project.variables.get("PATH").map_or("", String::as_str);
-    resolve::command_line(service).is_some_and(|argv| {
+    service.local_command().is_some_and(|argv| {
         definition::find_program(&argv[0], &project.loaded.stack.directory, path).is_none()
     })
 }

@@ -10,9 +10,10 @@ use crate::control::{Release, Stamped};
 use cais_engine::event::RevisionNumber;
 use cais_engine::policy::Policy;
 use cais_model::name::ServiceName;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Notices kept; older ones go.
@@ -29,7 +30,7 @@ pub(crate) enum JournalError {
         known: u32,
     },
     /// SQLite's refusal: full disk, wrong owner, a file that is no database.
-    #[error("cannot write the journal `{path}`", path = path.display())]
+    #[error("cannot use the journal `{path}`", path = path.display())]
     Unusable {
         path: PathBuf,
         #[source]
@@ -51,6 +52,17 @@ impl JournalError {
             JournalError::Newer { .. } => {
                 "use the newer cais that wrote it, or another project name with `-p NAME`"
                     .to_owned()
+            }
+            JournalError::Unusable { path, cause }
+                if matches!(
+                    cause.sqlite_error_code(),
+                    Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+                ) =>
+            {
+                format!(
+                    "the file is damaged; move it away and the stack starts anew: `mv {0} {0}.damaged`",
+                    path.display()
+                )
             }
             JournalError::Unusable { path, .. } => format!(
                 "check the disk's free space and the owner: `df -h {0}; ls -ld {0}`",
@@ -93,6 +105,12 @@ impl Journal {
             path: path.to_owned(),
             cause,
         };
+        // SQLite gives its side files the mode of this one. Where it cannot be made SQLite says why.
+        let _ = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path);
         let connection = Connection::open(path).map_err(unusable)?;
         // FULL: a commit that returned survives a power cut (WAL alone syncs only at checkpoints).
         connection

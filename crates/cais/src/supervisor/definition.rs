@@ -70,7 +70,7 @@ pub(crate) fn define_from(
     must_exist: bool,
 ) -> Outcome<Definition> {
     let name = &service.name;
-    let mut argv = resolve::command_line(service).ok_or_else(|| {
+    let mut argv = service.local_command().ok_or_else(|| {
         Failure::new(
             Exit::Usage,
             format!(
@@ -144,7 +144,7 @@ pub(crate) fn missing_programs(
         .get("PATH")
         .or_else(|| variables.get("PATH"))
         .unwrap_or(&empty);
-    let Some(argv) = resolve::command_line(service) else {
+    let Some(argv) = service.local_command() else {
         return vec!["a local command".to_owned()];
     };
     std::iter::once(argv[0].clone())
@@ -201,7 +201,7 @@ fn is_executable(path: &Path) -> bool {
 fn own_program(definition: &Definition) -> Option<&Path> {
     let process = definition.service.process.as_ref()?;
     process.build.as_ref()?;
-    let argv = resolve::command_line(&definition.service)?;
+    let argv = definition.service.local_command()?;
     argv[0]
         .contains('/')
         .then(|| Path::new(&definition.argv[0]))
@@ -273,12 +273,12 @@ pub(crate) fn fingerprint(
         hasher.update(bytes);
     };
     let service = &definition.service;
-    add("definition", service.definition.as_bytes());
+    add("definition", service.task_definition.as_bytes());
     // The original text of every value: a service's address may change without making a revision.
     for (name, value) in &service.environment {
         add(name, value.as_bytes());
     }
-    for word in resolve::command_line(service).unwrap_or_default() {
+    for word in service.local_command().unwrap_or_default() {
         add("argument", word.as_bytes());
     }
     if let Some(artifact) = artifact {

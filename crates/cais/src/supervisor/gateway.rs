@@ -9,6 +9,7 @@ use cais_gateway::table::RouteTable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
@@ -107,6 +108,7 @@ impl Gateway {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
+            .mode(0o600)
             .open(self.paths.supervisor_log());
         let stderr = log.map_or_else(|_| Stdio::null(), Stdio::from);
         // /proc/self/exe: the same program even when its file was replaced since.

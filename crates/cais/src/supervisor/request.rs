@@ -280,6 +280,10 @@ impl Supervisor {
         // A journal that cannot be written must not keep anybody from stopping: the step is kept in
         // memory and tried again.
         self.feed(Event::Down).await;
+        if let (Some(fault), Some(replies)) = (&self.journal_fault, self.downs.last()) {
+            let text = format!("nothing is stopped before it can be recorded: {fault}");
+            replies.send(Reply::Remark { text });
+        }
         if now {
             for live in self.tasks.values() {
                 live.handle.kill().await;
@@ -414,7 +418,7 @@ async fn wait_for_exit(pid: u32, limit: Duration) {
         // A zombie has finished, whoever reaps it.
         match std::fs::read_to_string(&stat) {
             Ok(text) if !text.contains(") Z ") => {
-                tokio::time::sleep(Duration::from_millis(5)).await
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             _ => return,
         }
