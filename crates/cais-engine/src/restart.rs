@@ -4,6 +4,7 @@
 use crate::breaker;
 use crate::drain;
 use crate::event::{ExitStatus, TaskId};
+use crate::health;
 use crate::notice::{NoticeKind, TaskPhase};
 use crate::policy::Policy;
 use crate::reconcile::{self, Aim};
@@ -20,7 +21,7 @@ pub(crate) fn start_failed(service: &mut Service, id: TaskId, reason: &str, turn
     };
     match task.phase {
         TaskPhase::Pending => {
-            let reason = format!("could not be started: {reason}");
+            let reason = format!("could not be started: {}", health::shorten(reason));
             drain::over(task, id, None, &reason, turn);
             ended_by_itself(service, id, None, &reason, turn);
         }

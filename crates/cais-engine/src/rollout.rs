@@ -151,8 +151,8 @@ fn observe(service: &mut Service, turn: &mut Turn<'_>) {
             continue;
         }
         let rollout = &mut service.rollout;
-        rollout.progress_at = turn.now;
         rollout.batch_at = turn.now + delay;
+        rollout.progress_at = rollout.batch_at;
         if reset && rollout.failed > 0 {
             rollout.failed = 0;
             say(
@@ -255,10 +255,7 @@ pub(crate) fn deadline(service: &Service) -> Option<Moment> {
         .live()
         .filter_map(|(_, task)| proven_at(service, task))
         .max();
-    let from = rollout
-        .progress_at
-        .max(rollout.batch_at)
-        .max(observed.unwrap_or_default());
+    let from = rollout.progress_at.max(observed.unwrap_or_default());
     (counts && !policy.one_shot).then(|| from + policy.progress_deadline)
 }
 

@@ -97,8 +97,8 @@ fn take(state: &mut State, event: Event, now: Moment, outcome: &mut Outcome) {
             outcome,
         ),
         Event::Scale { service, desired } => {
-            with(state, &service, now, outcome, |service, _| {
-                command::scale(service, desired);
+            with(state, &service, now, outcome, |service, turn| {
+                command::scale(service, desired, turn);
             });
         }
         Event::Stop { services } => {

@@ -56,7 +56,7 @@ for patch in "$here"/tests/mutants/*.patch; do
         echo "does not build  $name"
         survived=$((survived + 1))
     else
-        by=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p; s/^    \([a-z_:]*::[a-z_]*\)$/\1/p' "$copy/out" | sort -u | head -3 | tr '\n' ' ')
+        by=$(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p; s/^    \([a-z0-9_:]*::[a-z0-9_]*\)$/\1/p' "$copy/out" | sort -u | head -3 | tr '\n' ' ')
         echo "killed          $name  ($by)"
         killed=$((killed + 1))
     fi

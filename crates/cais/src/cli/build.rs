@@ -3,7 +3,7 @@
 use super::output;
 use super::project::Project;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::supervisor::{definition, resolve};
+use crate::supervisor::definition;
 use cais_model::name::ServiceName;
 use cais_model::stack::Service;
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@ use super::definition::{self, Definition};
 use super::holder::{Holder, holder};
 use super::probe::Probes;
 use super::resolve::{self, Surroundings};
-use super::{Manner, Supervisor, address, clock, journal_failure, revise, table};
+use super::{Manner, Supervisor, address, artifact, clock, journal_failure, mounts, revise, table};
 use crate::control::{Apply, Release, Reply};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::process::Signal;
@@ -29,7 +29,7 @@ impl Supervisor {
         self.boot.variables = apply.variables.clone();
         let loaded = definition::load(&apply.release, &apply.variables)?;
         let stack = loaded.stack;
-        definition::prepare_mounts(&stack, &self.paths.mounts(), &apply.variables)?;
+        mounts::prepare_mounts(&stack, &self.paths.mounts(), &apply.variables)?;
         let skipped = skipped(&stack, &apply.variables);
         for text in skipped.values() {
             replies.send(Reply::Remark { text: text.clone() });
@@ -188,8 +188,8 @@ impl Supervisor {
             policy
                 .depends_on
                 .retain(|dependency, _| !skipped.contains(dependency));
-            let artifact = definition::keep_program(&definition, &self.paths.artifacts())?;
-            let files = definition::mounted_files(service, &around);
+            let artifact = artifact::keep_program(&definition, &self.paths.artifacts())?;
+            let files = mounts::mounted_files(service, &around);
             let known = revise::known(Some(&self.journal), &name)?;
             let revised = revise::revise(&known, &definition, artifact.as_deref(), &files, &key);
             if !revised.is_known {
@@ -232,8 +232,8 @@ impl Supervisor {
         if let Some(key) = revise::key(&self.paths.state) {
             return Ok(key);
         }
-        let key = definition::random_bytes()?;
-        definition::write_private(&self.paths.state.join("key"), &key)?;
+        let key = mounts::random_bytes()?;
+        mounts::write_private(&self.paths.state.join("key"), &key)?;
         Ok(key)
     }
 
@@ -271,7 +271,7 @@ impl Supervisor {
             &self.boot.variables,
             kept.artifact.is_none(),
         )?;
-        let files = definition::mounted_files(own, &around);
+        let files = mounts::mounted_files(own, &around);
         let artifact = kept.artifact.as_deref();
         let hash = definition::fingerprint(&definition, artifact, &files, &self.key()?);
         if let Some(artifact) = artifact {

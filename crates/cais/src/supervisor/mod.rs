@@ -3,17 +3,21 @@
 
 pub(crate) mod address;
 mod apply;
+pub(crate) mod artifact;
 pub(crate) mod clock;
 pub(crate) mod definition;
 mod gateway;
 mod holder;
+pub(crate) mod mounts;
 mod perform;
 mod probe;
 mod recover;
 mod request;
 pub(crate) mod resolve;
 pub(crate) mod revise;
+mod rollback;
 mod serve;
+mod snapshot;
 mod table;
 mod wait;
 
