@@ -58,6 +58,12 @@ const CONNECT: ProbeTiming = ProbeTiming {
     start_interval: Duration::from_millis(100),
 };
 
+/// `deregistration_delay` where requests can be told apart: an idle task drains at once.
+const DRAIN_HTTP: Duration = Duration::from_secs(30);
+/// The same where only connections are seen: a client's pool keeps them open for ever, and what it
+/// needs is to be told by their end that it must connect anew.
+const DRAIN_TCP: Duration = Duration::from_secs(1);
+
 impl Policy {
     /// What a service of a stack asks for.
     ///
@@ -68,6 +74,7 @@ impl Policy {
     /// - `failure_action`: `update_config`'s, else `rollback`.
     /// - Liveness: `x-cais.health.path`, else `healthcheck`. Readiness: `x-cais.health.ready`, else
     ///   a TCP connect where the service is routed.
+    /// - `deregistration_delay`: 30 s, or 1 s for a service that nobody reaches by HTTP.
     /// - One-shot: `restart: no`, or some service waits for it to complete.
     pub fn of(service: &Service, stack: &Stack) -> Self {
         let routed =
@@ -106,9 +113,13 @@ impl Policy {
             progress_deadline: rollout.map_or(Duration::from_secs(600), |rollout| {
                 rollout.progress_deadline
             }),
-            deregistration_delay: rollout.map_or(Duration::from_secs(30), |rollout| {
-                rollout.deregistration_delay
-            }),
+            deregistration_delay: rollout
+                .and_then(|rollout| rollout.deregistration_delay)
+                .unwrap_or(if service.speaks_http() {
+                    DRAIN_HTTP
+                } else {
+                    DRAIN_TCP
+                }),
             stop_grace: service.stop_grace_period,
         }
     }
