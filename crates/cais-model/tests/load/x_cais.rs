@@ -71,7 +71,7 @@ fn secrets_can_be_generated() {
             "services: {web: {image: i}}\nsecrets: {a: {environment: A, x-cais: {generate: true}}}"
         )
         .errors(),
-        ["2:42: error: `generate` of `a` writes a file, and it has none: give it `file:`"]
+        ["2:39: error: `generate` of `a` writes a file, and it has none: give it `file:`"]
     );
 }
 
