@@ -4,7 +4,7 @@
     ./start.sh up -d --wait && ./start.sh down      # so that everything is built
     PATH=~/.cache/cais/target/release:$PATH CARGO_TARGET_DIR=~/.cache/cais/target docs/images/record.py
 
-Needs tmux and Python 3.9, nothing else. The project runs under a name of its own and with its own state
+Needs tmux 3.2 and Python 3.9, nothing else. The project runs under a name of its own and with its own state
 folder, so a stack that is up already must only leave the ports free. Nothing in the picture is edited.
 """
 
