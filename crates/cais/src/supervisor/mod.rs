@@ -6,6 +6,7 @@ mod apply;
 pub(crate) mod artifact;
 pub(crate) mod clock;
 pub(crate) mod definition;
+pub(crate) mod fingerprint;
 mod gateway;
 mod holder;
 pub(crate) mod mounts;
