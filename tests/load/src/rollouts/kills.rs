@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 /// After a killed supervisor, everything is as wanted so long after `cais up -d`.
 pub const CONVERGED: Duration = Duration::from_secs(2);
-/// A deploy of the instant app is over within this time; the supervisor is killed somewhere in it.
-const WITHIN: Duration = Duration::from_millis(1500);
+/// How long the killed supervisor's tasks take to listen: long enough that a kill often finds them half started.
+const START_MS: u32 = 300;
+/// Their deploy is over within about this time; the supervisor is killed somewhere in it.
+const WITHIN: Duration = Duration::from_millis(900);
 /// A task that was killed is replaced within this time, or never.
 const REPLACED: Duration = Duration::from_secs(60);
 
@@ -95,7 +97,8 @@ pub struct Supervisors {
 /// # Errors
 /// When it does not come back, or the stack is not as its file says then.
 pub fn supervisors(setting: &Setting, rounds: u32) -> anyhow::Result<Supervisors> {
-    let mut stack = Stack::up(&setting.programs, App::sound(3))?;
+    let app = App::sound(3).with("START_DELAY_MS", START_MS);
+    let mut stack = Stack::up(&setting.programs, app)?;
     let result = kill_supervisors(setting, &mut stack, rounds);
     with_folder(stack, result)
 }
