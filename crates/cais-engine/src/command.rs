@@ -121,9 +121,16 @@ pub(crate) fn restart(service: &mut Service, turn: &mut Turn<'_>) {
 }
 
 /// `scale`: not a rollout.
-pub(crate) fn scale(service: &mut Service, desired: u32) {
+pub(crate) fn scale(service: &mut Service, desired: u32, turn: &mut Turn<'_>) {
     match service.wanted {
-        Wanted::Running | Wanted::Stopped => service.desired = desired,
+        Wanted::Running | Wanted::Stopped => {
+            let changed = std::mem::replace(&mut service.desired, desired) != desired;
+            if changed && service.rollout.hold.is_some() {
+                let reason =
+                    format!("halted: {desired} tasks are wanted when it is deployed again");
+                rollout::say(service, &reason, turn);
+            }
+        }
         Wanted::Removed => {}
     }
 }

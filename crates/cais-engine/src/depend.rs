@@ -61,9 +61,8 @@ fn is_met(other: &Service, condition: Condition) -> bool {
                     .any(|(_, task)| task.phase > TaskPhase::Pending)
         }
         Condition::ServiceHealthy => is_healthy(other),
-        Condition::ServiceCompletedSuccessfully => {
-            other.desired > 0 && other.succeeded >= other.desired
-        }
+        // A job that is scaled to nothing has nothing to complete.
+        Condition::ServiceCompletedSuccessfully => other.succeeded >= other.desired,
     }
 }
 

@@ -183,17 +183,19 @@ pub enum Action {
         /// Which.
         task: TaskId,
     },
-    /// Send the stop signal to the task's group and SIGKILL after its grace; answer with `Exited`.
+    /// Send the stop signal to the task's group and SIGKILL after its grace; answer with `Exited`,
+    /// also for a task that was never started or is over already.
     StopTask {
         /// Which.
         task: TaskId,
     },
-    /// Send SIGKILL to the task's group at once; answer with `Exited`.
+    /// Send SIGKILL to the task's group at once; answer with `Exited`, as for `StopTask`.
     KillTask {
         /// Which.
         task: TaskId,
     },
-    /// The task is over and recorded: its files may go.
+    /// The task is over and recorded: its files may go. Of each service the newest three tasks that
+    /// are over stay until newer ones are, so that what they said last can still be shown.
     ForgetTask {
         /// Which.
         task: TaskId,

@@ -104,7 +104,7 @@ impl Check {
                 timing.interval
             }
             Err(answer) => {
-                self.answer = Some(answer);
+                self.answer = Some(shorten(&answer));
                 self.fail(kind, timing, started_at, now)
             }
         };
@@ -159,6 +159,17 @@ impl Check {
             0 | 1 => format!("{what} failed: {answer}"),
             times => format!("{what} failed {times} times in a row: {answer}"),
         }
+    }
+}
+
+/// The first line of what somebody else wrote, cut to a length that the journal and a terminal can
+/// bear: the output of a health check may be anything.
+pub(crate) fn shorten(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let line = text.trim().lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
 }
 
@@ -219,4 +230,147 @@ fn settled(task: &Task, policy: &Policy, now: Moment) -> bool {
         || task
             .started_at
             .is_some_and(|started| started + policy.settle <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMING: ProbeTiming = ProbeTiming {
+        interval: Duration::from_secs(5),
+        timeout: Duration::from_secs(2),
+        retries: 2,
+        start_period: Duration::from_secs(10),
+        start_interval: Duration::from_millis(100),
+    };
+
+    /// Answers one after the other, each as soon as it is asked for; what they mean and when the next is due.
+    fn check(
+        kind: ProbeKind,
+        timing: ProbeTiming,
+        from_ms: u64,
+        answers: &[bool],
+        expected: Verdict,
+        pause_ms: u64,
+    ) {
+        let mut check = Check::default();
+        check.begin(&timing, Moment(0));
+        let mut now = Moment(from_ms);
+        for passes in answers {
+            now = check.next_at.unwrap().max(now);
+            assert!(check.ask(now), "due at {now:?}");
+            assert!(!check.ask(now), "one at a time");
+            let outcome = if *passes {
+                Ok(())
+            } else {
+                Err("no".to_owned())
+            };
+            check.answer(kind, &timing, Moment(0), now, outcome.clone());
+            let once = check.clone();
+            check.answer(kind, &timing, Moment(0), now, outcome);
+            assert_eq!(check, once, "an answer counts once");
+        }
+        assert_eq!(
+            check.verdict, expected,
+            "{kind:?} from {from_ms}: {answers:?}"
+        );
+        assert_eq!(
+            check.next_at.unwrap() - now,
+            Duration::from_millis(pause_ms),
+            "{kind:?} from {from_ms}: {answers:?}"
+        );
+    }
+
+    #[test]
+    fn rows_of_answers_mean_what_compose_says() {
+        use ProbeKind::{Liveness, Readiness};
+        use Verdict::{Failing, Passing, Unknown};
+        let (yes, no) = (true, false);
+        // In the start period a failure is nothing and a pass counts at once.
+        check(Liveness, TIMING, 0, &[no, no, no, no], Unknown, 100);
+        check(Liveness, TIMING, 0, &[no, no, yes], Passing, 5_000);
+        // A pass ends it.
+        check(Liveness, TIMING, 0, &[yes, no], Passing, 5_000);
+        check(Liveness, TIMING, 0, &[yes, no, no], Failing, 5_000);
+        // After it `retries` in a row count, and one pass begins anew.
+        check(Liveness, TIMING, 10_000, &[no], Unknown, 5_000);
+        check(Liveness, TIMING, 10_000, &[no, no], Failing, 5_000);
+        check(Liveness, TIMING, 10_000, &[no, yes, no], Passing, 5_000);
+        check(Liveness, TIMING, 10_000, &[no, no, yes], Passing, 5_000);
+        // Without a start period, one interval of patience.
+        let hasty = ProbeTiming {
+            start_period: Duration::ZERO,
+            ..TIMING
+        };
+        check(Liveness, hasty, 4_900, &[no], Unknown, 100);
+        check(Liveness, hasty, 5_000, &[no, no], Failing, 5_000);
+        // Without retries, the first failure.
+        check(
+            Liveness,
+            ProbeTiming {
+                retries: 0,
+                ..TIMING
+            },
+            10_000,
+            &[no],
+            Failing,
+            5_000,
+        );
+        // Readiness: not ready until it passes, and asked quickly for a while.
+        check(Readiness, TIMING, 0, &[no], Failing, 100);
+        check(Readiness, TIMING, 29_900, &[no], Failing, 100);
+        check(Readiness, TIMING, 30_000, &[no], Failing, 5_000);
+        check(Readiness, TIMING, 30_000, &[no, yes], Passing, 5_000);
+        check(Readiness, TIMING, 0, &[yes, no], Passing, 5_000);
+        check(Readiness, TIMING, 0, &[yes, no, no], Failing, 5_000);
+    }
+
+    #[test]
+    fn a_zero_interval_is_no_busy_loop() {
+        let zero = ProbeTiming {
+            interval: Duration::ZERO,
+            start_interval: Duration::ZERO,
+            ..TIMING
+        };
+        check(
+            ProbeKind::Liveness,
+            zero,
+            0,
+            &[true, true],
+            Verdict::Passing,
+            10,
+        );
+        check(
+            ProbeKind::Liveness,
+            zero,
+            0,
+            &[false, false],
+            Verdict::Unknown,
+            10,
+        );
+    }
+
+    #[test]
+    fn silence_is_overdue_after_the_timeout_and_some_slack() {
+        let mut check = Check::default();
+        check.begin(&TIMING, Moment(0));
+        assert!(check.ask(Moment(100)));
+        assert_eq!(check.wake(&TIMING), Some(Moment(3_100)));
+        assert!(!check.is_overdue(&TIMING, Moment(3_099)));
+        assert!(check.is_overdue(&TIMING, Moment(3_100)));
+    }
+
+    #[test]
+    fn what_others_wrote_is_cut_short() {
+        let long = "é".repeat(300);
+        let cases = [
+            ("no", "no".to_owned()),
+            (" two\nlines", "two".to_owned()),
+            ("", String::new()),
+            (&long, format!("{}…", "é".repeat(200))),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(shorten(text), expected);
+        }
+    }
 }

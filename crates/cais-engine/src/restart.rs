@@ -1,12 +1,13 @@
 //! What a task's end or failure means: is it counted, is its place filled again, and when. Starting
 //! the next task is the planner's business; giving up a rollout is the rollout's.
 
+use crate::breaker;
 use crate::drain;
 use crate::event::{ExitStatus, TaskId};
+use crate::health;
 use crate::notice::{NoticeKind, TaskPhase};
 use crate::policy::Policy;
 use crate::reconcile::{self, Aim};
-use crate::rollout;
 use crate::state::{Backoff, Service};
 use crate::step::Turn;
 use crate::task::Task;
@@ -20,7 +21,7 @@ pub(crate) fn start_failed(service: &mut Service, id: TaskId, reason: &str, turn
     };
     match task.phase {
         TaskPhase::Pending => {
-            let reason = format!("could not be started: {reason}");
+            let reason = format!("could not be started: {}", health::shorten(reason));
             drain::over(task, id, None, &reason, turn);
             ended_by_itself(service, id, None, &reason, turn);
         }
@@ -122,19 +123,19 @@ fn ended_by_itself(
         }
         (Sequel::Succeeded, true) => {
             service.succeeded += 1;
-            rollout::keep_one_fewer(service);
+            breaker::keep_one_fewer(service);
             if service.succeeded >= service.desired {
                 finish(service, status, turn);
             }
         }
         (Sequel::GiveUp, true) => {
             service.given_up += 1;
-            rollout::keep_one_fewer(service);
+            breaker::keep_one_fewer(service);
             finish(service, status, turn);
             let attempts = task_attempts(service, id);
-            rollout::given_up(service, &format!("{reason}{attempts}"), turn);
+            breaker::given_up(service, &format!("{reason}{attempts}"), turn);
         }
-        (Sequel::Succeeded | Sequel::GiveUp, false) => rollout::keep_one_fewer(service),
+        (Sequel::Succeeded | Sequel::GiveUp, false) => breaker::keep_one_fewer(service),
     }
 }
 
@@ -197,6 +198,6 @@ fn count_failure(
     // (containers-roadmap #1206). A failed health check counts at any time.
     let alive = service.tasks.get(&id).is_some_and(Task::is_live);
     if of_target && blame_rollout && (alive || !proven) {
-        rollout::count_failure(service, &format!("task {id} {reason}"), turn);
+        breaker::count_failure(service, &format!("task {id} {reason}"), turn);
     }
 }

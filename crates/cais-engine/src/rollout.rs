@@ -1,9 +1,8 @@
-//! The rollout's state machine: from the gate through the batches to its end, its way back, or its
-//! halt. How many tasks that takes is the planner's arithmetic.
+//! The rollout's state machine: from the gate through the batches to its end. How many tasks that
+//! takes is the planner's arithmetic; how it fails is the breaker's.
 
 use crate::breaker;
 use crate::depend::Gate;
-use crate::drain;
 use crate::event::TaskId;
 use crate::notice::{NoticeKind, RolloutState, TaskHealth, TaskPhase};
 use crate::reconcile::{self, Aim};
@@ -91,7 +90,7 @@ pub(crate) fn advance(service: &mut Service, gate: &Gate, turn: &mut Turn<'_>) {
             "the bounds leave no room to replace any of {} tasks",
             service.desired
         );
-        trip(service, &reason, FailureAction::Rollback, turn);
+        breaker::trip(service, &reason, FailureAction::Rollback, turn);
     }
     check_deadline(service, turn);
 }
@@ -116,7 +115,7 @@ fn pass_gate(service: &mut Service, gate: &Gate, turn: &mut Turn<'_>) {
                 FailureAction::Continue => FailureAction::Pause,
                 action => action,
             };
-            trip(service, reason, action, turn);
+            breaker::trip(service, reason, action, turn);
         }
     }
 }
@@ -152,8 +151,8 @@ fn observe(service: &mut Service, turn: &mut Turn<'_>) {
             continue;
         }
         let rollout = &mut service.rollout;
-        rollout.progress_at = turn.now;
         rollout.batch_at = turn.now + delay;
+        rollout.progress_at = rollout.batch_at;
         if reset && rollout.failed > 0 {
             rollout.failed = 0;
             say(
@@ -256,10 +255,7 @@ pub(crate) fn deadline(service: &Service) -> Option<Moment> {
         .live()
         .filter_map(|(_, task)| proven_at(service, task))
         .max();
-    let from = rollout
-        .progress_at
-        .max(rollout.batch_at)
-        .max(observed.unwrap_or_default());
+    let from = rollout.progress_at.max(observed.unwrap_or_default());
     (counts && !policy.one_shot).then(|| from + policy.progress_deadline)
 }
 
@@ -267,7 +263,7 @@ fn check_deadline(service: &mut Service, turn: &mut Turn<'_>) {
     if deadline(service).is_some_and(|at| at <= turn.now) {
         let policy = service.target_policy();
         let (action, seconds) = (policy.failure_action, policy.progress_deadline.as_secs());
-        trip(
+        breaker::trip(
             service,
             &format!("no new healthy task for {seconds} s"),
             action,
@@ -276,216 +272,33 @@ fn check_deadline(service: &mut Service, turn: &mut Turn<'_>) {
     }
 }
 
-/// A task of the target failed in a way that counts. Trips the breaker at its threshold.
-pub(crate) fn count_failure(service: &mut Service, reason: &str, turn: &mut Turn<'_>) {
-    let policy = service.target_policy();
-    let (action, one_shot) = (policy.failure_action, policy.one_shot);
-    if !is_active(service.rollout.state) || one_shot {
-        return;
-    }
-    service.rollout.failed = service.rollout.failed.saturating_add(1);
-    match threshold(service) {
-        Some(threshold) if service.rollout.failed >= threshold => {
-            trip(
-                service,
-                &format!(
-                    "{} tasks failed; the last: {reason}",
-                    service.rollout.failed
-                ),
-                action,
-                turn,
-            );
-        }
-        Some(_) | None => say(service, reason, turn),
-    }
-}
-
-/// At how many failures the breaker of this rollout trips.
-pub(crate) fn threshold(service: &Service) -> Option<u32> {
-    service
-        .target_policy()
-        .breaker
-        .map(|rule| breaker::threshold(rule, service.desired))
-}
-
-/// The restart policy allows no further attempt in a place of the target.
-pub(crate) fn given_up(service: &mut Service, reason: &str, turn: &mut Turn<'_>) {
-    let policy = service.target_policy();
-    // What has begun to run to its end is not undone by running its predecessor once more.
-    let action = if policy.one_shot {
-        FailureAction::Pause
-    } else {
-        policy.failure_action
-    };
-    match (service.rollout.state, action) {
-        (state, FailureAction::Continue) if is_active(state) => {
-            trip(service, reason, FailureAction::Pause, turn);
-        }
-        (_, action) => trip(service, reason, action, turn),
-    }
-}
-
-/// A person gives a rollout up.
-pub(crate) fn cancel(service: &mut Service, turn: &mut Turn<'_>) {
-    match service.rollout.state {
-        RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking => {
-            if service.target_policy().one_shot {
-                trip(service, "cancelled", FailureAction::Pause, turn);
-                stop_target(service, "its rollout was cancelled", |_| true, turn);
-            } else {
-                trip(service, "cancelled", FailureAction::Rollback, turn);
-            }
-        }
-        // Already on the way back, or over.
-        RolloutState::RollbackInProgress
-        | RolloutState::Completed
-        | RolloutState::Failed
-        | RolloutState::RollbackSuccessful
-        | RolloutState::RollbackFailed
-        | RolloutState::Stopped => {}
-    }
-}
-
-/// Gives a rollout up. What is not under way cannot be given up, and a rollback is never rolled back.
-pub(crate) fn trip(
-    service: &mut Service,
-    reason: &str,
-    action: FailureAction,
-    turn: &mut Turn<'_>,
-) {
-    service.waiting = None;
-    match (service.rollout.state, action) {
-        (
-            RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking,
-            FailureAction::Rollback,
-        ) => {
-            match service
-                .current
-                .filter(|current| current.generation != service.target.generation)
-            {
-                Some(current) => roll_back(service, current, reason, turn),
-                None => {
-                    end(
-                        service,
-                        RolloutState::Failed,
-                        &format!("{reason}; there is nothing to roll back to"),
-                        turn,
-                    );
-                    halt(service);
-                    stop_target(
-                        service,
-                        "its rollout failed before it was healthy",
-                        |task| !task.is_healthy(),
-                        turn,
-                    );
-                }
-            }
-        }
-        (
-            RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking,
-            FailureAction::Pause,
-        ) => {
-            end(service, RolloutState::Failed, reason, turn);
-            halt(service);
-        }
-        (
-            RolloutState::Pending | RolloutState::InProgress | RolloutState::Baking,
-            FailureAction::Continue,
-        ) => {
-            end(
-                service,
-                RolloutState::Failed,
-                &format!("{reason}; goes on trying"),
-                turn,
-            );
-        }
-        (RolloutState::RollbackInProgress, _) => {
-            let reason = format!(
-                "{}; the way back failed too: {reason}",
-                service.rollout.reason
-            );
-            end(service, RolloutState::RollbackFailed, &reason, turn);
-            halt(service);
-        }
-        (
-            RolloutState::Completed
-            | RolloutState::Failed
-            | RolloutState::RollbackSuccessful
-            | RolloutState::RollbackFailed
-            | RolloutState::Stopped,
-            _,
-        ) => {}
-    }
-}
-
-fn roll_back(service: &mut Service, to: Deployment, reason: &str, turn: &mut Turn<'_>) {
-    service.target = to;
-    service.backoff.clear();
-    service.succeeded = 0;
-    service.given_up = 0;
-    service.completed = None;
-    let rollout = &mut service.rollout;
-    rollout.failed = 0;
-    rollout.progress_at = turn.now;
-    rollout.batch_at = turn.now;
-    change(service, RolloutState::RollbackInProgress, reason, turn);
-}
-
-fn halt(service: &mut Service) {
-    let healthy = service.live().filter(|(_, task)| task.is_healthy()).count();
-    let keep = if service.target_policy().one_shot {
-        0
-    } else {
-        u32::try_from(healthy).unwrap_or(u32::MAX)
-    };
-    service.rollout.hold = Some(keep.min(service.desired));
-    service.backoff.clear();
-}
-
-/// A task of a halted service ended for good: its place is not kept.
-pub(crate) fn keep_one_fewer(service: &mut Service) {
-    if let Some(keep) = &mut service.rollout.hold {
-        *keep = keep.saturating_sub(1);
-    }
-}
-
-fn stop_target(
-    service: &mut Service,
-    reason: &str,
-    which: impl Fn(&Task) -> bool,
-    turn: &mut Turn<'_>,
-) {
-    let generation = service.target.generation;
-    let ids: Vec<TaskId> = service
-        .live()
-        .filter(|(_, task)| task.generation == generation && which(task))
-        .map(|(id, _)| id)
-        .collect();
-    for id in ids {
-        drain::begin(service, id, reason, turn);
-    }
-}
-
-fn end(service: &mut Service, state: RolloutState, reason: &str, turn: &mut Turn<'_>) {
+/// Ends the rollout and says why.
+pub(crate) fn end(service: &mut Service, state: RolloutState, reason: &str, turn: &mut Turn<'_>) {
     service.rollout.ended_at = Some(turn.now);
     change(service, state, reason, turn);
 }
 
-fn change(service: &mut Service, state: RolloutState, reason: &str, turn: &mut Turn<'_>) {
+/// Moves the rollout on and says why.
+pub(crate) fn change(
+    service: &mut Service,
+    state: RolloutState,
+    reason: &str,
+    turn: &mut Turn<'_>,
+) {
     service.rollout.state = state;
     reason.clone_into(&mut service.rollout.reason);
     say(service, reason, turn);
 }
 
 /// Says where the rollout is.
-fn say(service: &Service, reason: &str, turn: &mut Turn<'_>) {
+pub(crate) fn say(service: &Service, reason: &str, turn: &mut Turn<'_>) {
     let rollout = &service.rollout;
     turn.note(NoticeKind::Rollout {
         from: rollout.from,
         to: rollout.to.revision,
         state: rollout.state,
         failed: rollout.failed,
-        threshold: threshold(service),
+        threshold: breaker::of(service),
         reason: reason.to_owned(),
     });
 }

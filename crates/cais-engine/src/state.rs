@@ -118,7 +118,8 @@ pub(crate) struct Rollout {
     pub(crate) started_at: Moment,
     /// When it ended.
     pub(crate) ended_at: Option<Moment>,
-    /// When it last came nearer to its end; the progress deadline counts from here.
+    /// When it last came nearer to its end, and the pause after that is over; the progress deadline
+    /// counts from here.
     pub(crate) progress_at: Moment,
     /// Before this no further batch is begun (`update_config.delay`).
     pub(crate) batch_at: Moment,

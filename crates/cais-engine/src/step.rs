@@ -1,6 +1,7 @@
 //! One step: an event changes what is known or wanted, then every service is brought as far as it
 //! can go at this moment. The decisions themselves are in the modules named by their nouns.
 
+use crate::breaker;
 use crate::command;
 use crate::depend;
 use crate::drain;
@@ -96,8 +97,8 @@ fn take(state: &mut State, event: Event, now: Moment, outcome: &mut Outcome) {
             outcome,
         ),
         Event::Scale { service, desired } => {
-            with(state, &service, now, outcome, |service, _| {
-                command::scale(service, desired);
+            with(state, &service, now, outcome, |service, turn| {
+                command::scale(service, desired, turn);
             });
         }
         Event::Stop { services } => {
@@ -119,7 +120,7 @@ fn take(state: &mut State, event: Event, now: Moment, outcome: &mut Outcome) {
         }
         Event::Cancel { services } => {
             for name in command::meant(state, services) {
-                with(state, &name, now, outcome, rollout::cancel);
+                with(state, &name, now, outcome, breaker::cancel);
             }
         }
         Event::Down => {

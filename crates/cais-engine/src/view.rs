@@ -1,8 +1,8 @@
 //! Snapshots: what the command line and the dashboard read. They decide nothing.
 
+use crate::breaker;
 use crate::event::{ExitStatus, RevisionNumber, TaskId};
 use crate::notice::{RolloutState, TaskHealth, TaskPhase};
-use crate::rollout;
 use crate::state::{Service, State, Wanted};
 use crate::task::Task;
 use crate::time::Moment;
@@ -157,7 +157,7 @@ fn service_view(name: &ServiceName, service: &Service) -> ServiceView {
             to: rollout.to.revision,
             state: rollout.state,
             failed: rollout.failed,
-            threshold: rollout::threshold(service),
+            threshold: breaker::of(service),
             reason: rollout.reason.clone(),
             started_at: rollout.started_at,
             ended_at: rollout.ended_at,

@@ -275,3 +275,73 @@ impl Control {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{FromGatewayReceiver, GatewayClient};
+    use tokio::sync::mpsc::error::TryRecvError;
+    use tokio::task::{LocalSet, spawn_local, yield_now};
+
+    async fn swap(core: &mut mpsc::UnboundedReceiver<Command>) -> oneshot::Sender<()> {
+        match core.recv().await {
+            Some(Command::Swap(_, done)) => done,
+            _ => panic!("a table"),
+        }
+    }
+
+    async fn hear(heard: &mut FromGatewayReceiver) -> FromGateway {
+        heard.recv().await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn a_table_is_applied_when_the_last_core_says_so_and_not_before() {
+        LocalSet::new()
+            .run_until(async {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("gateway.sock");
+                let listener = UnixListener::bind(&path).unwrap();
+                let (one, mut first) = mpsc::unbounded_channel();
+                let (two, mut second) = mpsc::unbounded_channel();
+                let (_batches, batches) = mpsc::unbounded_channel();
+                let (end, ended) = mpsc::unbounded_channel();
+                let cores = Cores {
+                    commands: vec![one, two],
+                    batches,
+                    ended,
+                };
+                let running = spawn_local(run(listener, cores, Instant::now()));
+                let (client, mut heard) = GatewayClient::connect(&path).await.unwrap();
+
+                let table = RouteTable {
+                    version: 7,
+                    ..RouteTable::default()
+                };
+                client
+                    .send(ToGateway::Table(table), Vec::new())
+                    .await
+                    .unwrap();
+                swap(&mut first).await.send(()).unwrap();
+                let last = swap(&mut second).await;
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+                assert_eq!(heard.try_recv().unwrap_err(), TryRecvError::Empty);
+                last.send(()).unwrap();
+                assert_eq!(hear(&mut heard).await, FromGateway::Applied { version: 7 });
+
+                // A core that ends by itself takes the gateway with it.
+                end.send(1).unwrap();
+                assert!(matches!(
+                    first.recv().await,
+                    Some(Command::Shutdown(Duration::ZERO))
+                ));
+                end.send(0).unwrap();
+                assert!(matches!(
+                    running.await.unwrap(),
+                    Err(GatewayError::CoreEnded(1))
+                ));
+            })
+            .await;
+    }
+}

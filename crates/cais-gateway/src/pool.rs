@@ -258,3 +258,69 @@ impl AsyncWrite for UpstreamIo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    /// What becomes of a kept connection after its peer did this, before this core's runtime could notice.
+    async fn check(
+        does: impl FnOnce(std::net::TcpStream) -> Option<std::net::TcpStream>,
+        taken: bool,
+    ) {
+        LocalSet::new()
+            .run_until(async {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let connection = Connection::open(1, address, Duration::from_secs(9))
+                    .await
+                    .unwrap();
+                let (peer, _) = listener.accept().unwrap();
+                let pools = Pools::default();
+                pools.put(connection);
+                let _peer = does(peer);
+                assert_eq!(pools.take(1, address).await.is_some(), taken);
+                assert!(pools.take(1, address).await.is_none());
+            })
+            .await;
+    }
+
+    #[tokio::test]
+    async fn only_a_connection_that_lives_is_given_out() {
+        check(Some, true).await;
+        check(|_closed| None, false).await;
+        check(
+            |mut peer| {
+                peer.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+                    .unwrap();
+                Some(peer)
+            },
+            false,
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn connections_to_targets_that_no_longer_serve_are_closed() {
+        LocalSet::new()
+            .run_until(async {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let address = listener.local_addr().unwrap();
+                let pools = Pools::default();
+                for target in [1, 2] {
+                    pools.put(
+                        Connection::open(target, address, Duration::from_secs(9))
+                            .await
+                            .unwrap(),
+                    );
+                }
+                pools.keep_only(&HashSet::from([2]));
+                assert!(pools.take(1, address).await.is_none());
+                assert!(pools.take(2, address).await.is_some());
+            })
+            .await;
+    }
+}

@@ -1,6 +1,6 @@
 //! From files to a stack, in Compose's order: read, interpolate, cast, include, extend, merge, validate, complete, type. Each step is another file's; the order is this one's.
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Position};
 use crate::name::ProjectName;
 use crate::node::{Mapping, Node, Value};
 use crate::path::Path as TreePath;
@@ -9,7 +9,7 @@ use crate::stack::Stack;
 use crate::typed;
 use crate::variables::{Variables, interpolate_tree};
 use crate::{canonical, consistency, merge, profiles, schema, unique};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 #[cfg(test)]
@@ -97,7 +97,8 @@ impl<'l> Loading<'l> {
         self.settle();
         let mut diagnostics = self.diagnostics;
         diagnostics.sort_by(|a, b| a.position.cmp(&b.position));
-        diagnostics.dedup();
+        let mut said = HashSet::new();
+        diagnostics.retain(|it| said.insert((it.position.clone(), it.message.clone())));
         match outcome {
             Some((stack, tree)) if !diagnostics.iter().any(Diagnostic::is_error) => Ok(Loaded {
                 stack,
@@ -230,18 +231,14 @@ impl<'l> Loading<'l> {
     /// Ends a step: where an earlier step found an error, later ones say nothing more.
     fn settle(&mut self) {
         let fresh = self.diagnostics.split_off(self.settled);
-        let is_known = |diagnostic: &Diagnostic| {
-            diagnostic.position.is_some()
-                && self
-                    .diagnostics
-                    .iter()
-                    .any(|first| first.is_error() && first.position == diagnostic.position)
+        let errors = self.diagnostics.iter().filter(|it| it.is_error());
+        let known: HashSet<Position> = errors.filter_map(|it| it.position.clone()).collect();
+        let is_new = |it: &Diagnostic| {
+            it.position
+                .as_ref()
+                .is_none_or(|position| !known.contains(position))
         };
-        let new: Vec<Diagnostic> = fresh
-            .into_iter()
-            .filter(|diagnostic| !is_known(diagnostic))
-            .collect();
-        self.diagnostics.extend(new);
+        self.diagnostics.extend(fresh.into_iter().filter(is_new));
         self.settled = self.diagnostics.len();
     }
 
@@ -251,7 +248,7 @@ impl<'l> Loading<'l> {
     }
 }
 
-fn first_position(top: &Mapping) -> crate::diagnostic::Position {
+fn first_position(top: &Mapping) -> Position {
     let first = top
         .iter()
         .next()
@@ -259,8 +256,8 @@ fn first_position(top: &Mapping) -> crate::diagnostic::Position {
     first.unwrap_or_else(|| start_of(Path::new("-")))
 }
 
-fn start_of(path: &Path) -> crate::diagnostic::Position {
-    crate::diagnostic::Position {
+fn start_of(path: &Path) -> Position {
+    Position {
         file: std::sync::Arc::new(path.to_path_buf()),
         line: 1,
         column: 1,

@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::node::{Entry, Mapping, Node, Tag, Value};
 use crate::path::Path;
+use std::collections::HashSet;
 
 /// Fields that the later file replaces whole; a list would else grow, and half a limit be of no use.
 const REPLACED: [&str; 9] = [
@@ -152,11 +153,9 @@ fn drivers_differ(below: &Mapping, above: &Mapping) -> bool {
 }
 
 fn appended(mut below: Vec<Node>, above: Vec<Node>) -> Vec<Node> {
-    for item in above {
-        if !below.contains(&item) {
-            below.push(item);
-        }
-    }
+    let text = |item: &Node| item.to_json().to_string();
+    let mut known: HashSet<String> = below.iter().map(text).collect();
+    below.extend(above.into_iter().filter(|item| known.insert(text(item))));
     below
 }
 

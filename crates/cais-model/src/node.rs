@@ -206,12 +206,13 @@ impl Node {
         }
     }
 
-    /// How many nodes this tree has.
-    pub fn count(&self) -> usize {
+    /// How much room this tree takes: a value counts one, and one more for each KiB of text.
+    pub(crate) fn weight(&self) -> usize {
         1 + match &self.value {
-            Value::Sequence(items) => items.iter().map(Self::count).sum(),
-            Value::Mapping(mapping) => mapping.iter().map(|(_, entry)| entry.value.count()).sum(),
-            _ => 0,
+            Value::String(text) => text.len() / 1024,
+            Value::Sequence(items) => items.iter().map(Self::weight).sum(),
+            Value::Mapping(mapping) => mapping.iter().map(|(_, entry)| entry.value.weight()).sum(),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
         }
     }
 

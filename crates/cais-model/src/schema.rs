@@ -5,7 +5,7 @@ use crate::node::{Mapping, Node, Value};
 use crate::path::Path;
 use crate::suggest;
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 mod pattern;
@@ -27,11 +27,7 @@ pub(crate) fn document() -> &'static Json {
 /// Adds a diagnostic for every departure from the Compose Specification.
 pub(crate) fn check(tree: &Node, diagnostics: &mut Vec<Diagnostic>) {
     let outcome = Checker { root: &COMPOSE }.check(&COMPOSE, tree, &Path::root());
-    for diagnostic in outcome.findings {
-        if !diagnostics.contains(&diagnostic) {
-            diagnostics.push(diagnostic);
-        }
-    }
+    diagnostics.extend(outcome.findings);
 }
 
 /// What checking a node against one schema gave.
@@ -201,8 +197,9 @@ impl<'s> Checker<'s> {
             }
         }
         if schema.get("uniqueItems") == Some(&Json::Bool(true)) {
+            let mut seen = HashSet::new();
             for (index, item) in items.iter().enumerate() {
-                if items[..index].contains(item) {
+                if !seen.insert(item.to_json().to_string()) {
                     outcome
                         .findings
                         .push(item.error(format!("{} repeats an earlier item", path.index(index))));

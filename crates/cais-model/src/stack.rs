@@ -107,6 +107,12 @@ impl Service {
         });
         (!words.is_empty()).then_some(words)
     }
+
+    /// Is it reached by HTTP, as far as the file says: a route, an HTTP health check, or a port's `app_protocol`?
+    pub fn speaks_http(&self) -> bool {
+        let port = |port: &PortMapping| port.app_protocol.as_deref().is_some_and(is_http);
+        self.route.is_some() || self.health.is_some() || self.ports.iter().any(port)
+    }
 }
 
 /// `build`: what an image is built from.
@@ -139,6 +145,11 @@ pub struct PortMapping {
     pub app_protocol: Option<String>,
     /// Where it stands in the file.
     pub position: Position,
+}
+
+/// Does a port's `app_protocol` mean HTTP?
+pub fn is_http(app_protocol: &str) -> bool {
+    matches!(app_protocol, "http" | "http2" | "grpc" | "h2c")
 }
 
 /// Transport of a port.
@@ -291,8 +302,9 @@ pub struct RolloutConfig {
     pub reset_on_healthy: bool,
     /// A task that exits within this time of becoming healthy counts as failed. Default: `update_config.monitor`, else 0.
     pub monitor: Option<Duration>,
-    /// How long a draining task may finish its requests. Default 30 s.
-    pub deregistration_delay: Duration,
+    /// How long a draining task may finish its requests. Default 30 s, or 1 s for a service that is
+    /// reached by TCP alone.
+    pub deregistration_delay: Option<Duration>,
     /// A rollout without a new healthy task for so long has failed. Default 10 min.
     pub progress_deadline: Duration,
 }

@@ -1,5 +1,8 @@
 //! "Did you mean": the known word nearest to an unknown one.
 
+/// Past so many words a suggestion is not worth its time.
+const MOST_CANDIDATES: usize = 1000;
+
 /// The nearest of the known words, if any is near enough to be a slip of the keyboard.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let bound = match word.chars().count() {
@@ -11,6 +14,7 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let wanted = flat(word);
     known
         .into_iter()
+        .take(MOST_CANDIDATES)
         .map(|candidate| (distance(&wanted, &flat(candidate)), candidate))
         .filter(|&(distance, _)| distance <= bound)
         .min()

@@ -91,6 +91,15 @@ fn file_sources(
     for (name, entry) in entries(block) {
         let generate = x_cais::generate(entry.value.get("x-cais"), reader);
         if let Some(origin) = origin(&entry.value, inputs) {
+            if generate && !matches!(origin, FileOrigin::File(_)) {
+                let place = entry.value.get("x-cais").unwrap_or(&entry.value);
+                reader.error(
+                    place,
+                    format!(
+                        "`generate` of `{name}` writes a file, and it has none: give it `file:`"
+                    ),
+                );
+            }
             sources.insert(name.clone(), FileSource { origin, generate });
         }
     }

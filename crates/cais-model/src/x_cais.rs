@@ -269,9 +269,7 @@ fn rollout(node: &Node, reader: &mut Reader<'_>) -> RolloutConfig {
         breaker,
         reset_on_healthy,
         monitor: reader.duration(node.get("monitor")),
-        deregistration_delay: reader
-            .duration(node.get("deregistration_delay"))
-            .unwrap_or(Duration::from_secs(30)),
+        deregistration_delay: reader.duration(node.get("deregistration_delay")),
         progress_deadline: reader
             .duration(node.get("progress_deadline"))
             .unwrap_or(Duration::from_secs(600)),

@@ -113,6 +113,9 @@ impl<'input> Reader<'input> {
                 ));
             }
         };
+        if let Value::String(text) = &value {
+            self.grow(text.len() / 1024, &position)?;
+        }
         self.grow(1, &position)?;
         let tag = match tag {
             YamlTag::Compose(tag) => Some(tag),
@@ -139,7 +142,7 @@ impl<'input> Reader<'input> {
                 "an alias stands inside the value it names",
             ));
         };
-        self.grow(node.count(), position)?;
+        self.grow(node.weight(), position)?;
         Ok(node)
     }
 

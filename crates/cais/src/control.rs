@@ -248,6 +248,15 @@ impl Conversation {
     /// `NotFound` or `ConnectionRefused` when no supervisor is there.
     pub(crate) async fn open(socket: &Path, request: &Request) -> std::io::Result<Self> {
         let stream = UnixStream::connect(socket).await?;
+        // The request carries the caller's environment: nobody else may answer.
+        let me = rustix::process::getuid().as_raw();
+        let peer = stream.peer_cred()?.uid();
+        if peer != me && peer != 0 {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::PermissionDenied,
+                format!("user {peer} answers there, not you (user {me})"),
+            ));
+        }
         let (read, mut write) = stream.into_split();
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');

@@ -71,6 +71,8 @@ impl Paths {
     pub(crate) fn create(&self) -> Outcome {
         private_dir(&self.state)?;
         private_dir(&self.tasks())?;
+        // Whoever owns the folder above could put another in this one's place.
+        private_dir(self.runtime.parent().unwrap_or(&self.runtime))?;
         private_dir(&self.runtime)
     }
 }
@@ -123,6 +125,19 @@ pub(crate) fn private_dir(path: &Path) -> Outcome {
             path.parent().unwrap_or(path).display()
         ))
     };
+    if let Some(file) = path.ancestors().find(|folder| folder.is_file()) {
+        return Err(Failure::new(
+            Exit::Error,
+            format!(
+                "cannot create the folder `{}`: `{}` is a file",
+                path.display(),
+                file.display()
+            ),
+        )
+        .help(
+            "move the file away, or set XDG_STATE_HOME and XDG_RUNTIME_DIR to folders of yours",
+        ));
+    }
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

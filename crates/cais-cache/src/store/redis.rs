@@ -1,6 +1,6 @@
 //! The store in Redis (or Valkey): one multiplexed connection, a short limit on every operation, and a
-//! background task that keeps the connection alive for ever. A dead Redis costs one request one limit;
-//! all others are told at once.
+//! background task that keeps the connection alive for ever. A dead Redis costs
+//! the requests of one moment that limit, once each; all later ones are told at once.
 
 mod options;
 

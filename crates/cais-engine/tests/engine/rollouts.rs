@@ -803,3 +803,126 @@ fn what_waits_goes_on_waiting_after_a_reboot() {
     assert!(took < 2_000, "{took} ms");
     assert_eq!(world.rollout("web"), RolloutState::Completed);
 }
+
+#[test]
+fn a_task_that_falls_ill_and_then_ends_has_failed_once() {
+    let mut world = World::default();
+    world.behave("web", 1, SICK);
+    world.web(
+        1,
+        1,
+        Policy {
+            breaker: Some(Threshold::Count(2)),
+            ..policy()
+        },
+    );
+    world.run(1_000);
+    world.behave(
+        "web",
+        1,
+        Behaviour {
+            starts_ms: 3_000,
+            ..GOOD
+        },
+    );
+    world.until("it is counted", 9_000, |world| counted(world).contains(&1));
+    let ill = world.view("web").tasks[0].task;
+    world.crash(ill, ExitStatus::Code(1));
+    world.until("its successor is up", 9_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
+    assert_eq!(counted(&world).into_iter().max(), Some(1));
+}
+
+#[test]
+fn a_halted_service_is_scaled_when_it_is_deployed_again() {
+    let policy = Policy {
+        failure_action: FailureAction::Pause,
+        ..policy()
+    };
+    let mut world = deployed(2, policy.clone());
+    released(&mut world, EXITS, 2, policy.clone(), RolloutState::Failed);
+    world.feed(Event::Scale {
+        service: name("web"),
+        desired: 4,
+    });
+    let NoticeKind::Rollout { reason, .. } = &world.notices.last().unwrap().1.kind else {
+        panic!("{}", world.story())
+    };
+    assert_eq!(
+        reason,
+        "halted: 4 tasks are wanted when it is deployed again"
+    );
+    world.run(10_000);
+    assert_eq!(revisions(&world), [1, 1]);
+    world.feed(Event::Scale {
+        service: name("web"),
+        desired: 1,
+    });
+    world.run(2_000);
+    assert_eq!(revisions(&world), [1]);
+    world.web(1, 3, policy);
+    world.until("it is up", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
+    assert_eq!(revisions(&world), [1, 1, 1]);
+}
+
+#[test]
+fn a_proven_task_that_turns_unready_does_not_count_for_an_old_one() {
+    let policy = Policy {
+        bounds: Bounds::StartFirst { parallelism: 1 },
+        ..policy()
+    };
+    let mut world = deployed(2, policy.clone());
+    world.behave(
+        "web",
+        2,
+        Behaviour {
+            starts_ms: 2_000,
+            ..GOOD
+        },
+    );
+    world.web(2, 2, policy);
+    world.until("the first batch is done", 5_000, |world| {
+        revisions(world) == [1, 2]
+    });
+    let (first, _) = world.running("web")[1];
+    world.processes.get_mut(&first).unwrap().unready = true;
+    world.until("the second is healthy", 5_000, |world| {
+        revisions(world) == [1, 2, 2]
+    });
+    world.run(5_000);
+    assert_eq!(
+        (revisions(&world), world.serving("web").len()),
+        (vec![1, 2, 2], 2),
+        "{}",
+        world.story()
+    );
+    world.processes.get_mut(&first).unwrap().unready = false;
+    world.until("it completes", 5_000, |world| {
+        world.rollout("web") == RolloutState::Completed
+    });
+}
+
+#[test]
+fn the_deadline_is_kept_to_the_moment() {
+    let policy = Policy {
+        progress_deadline: ms(45_000),
+        ..policy()
+    };
+    let mut world = deployed(1, policy.clone());
+    // Nothing else happens: not even the start is answered.
+    let hangs = Behaviour {
+        starts_ms: 10_000_000,
+        ..GOOD
+    };
+    let took = released(
+        &mut world,
+        hangs,
+        1,
+        policy,
+        RolloutState::RollbackSuccessful,
+    );
+    assert!((45_000..45_100).contains(&took), "{took} ms");
+}

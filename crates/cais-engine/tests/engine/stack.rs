@@ -93,6 +93,7 @@ fn healthy_means_all_that_are_desired() {
     world.until("one is healthy", 2_000, |world| {
         world.running("db").len() == 1
     });
+    assert_eq!(world.started("web"), 0);
     let both = world.until("both are", 5_000, |world| world.running("db").len() == 2);
     assert!(both < 2_000);
     assert!(world.starts("web").is_empty() || world.running("db").len() == 2);
@@ -479,4 +480,21 @@ fn a_dependency_that_is_not_there_is_named() {
         reason,
         "`db` is not part of the stack; there is nothing to roll back to"
     );
+}
+
+#[test]
+fn what_is_scaled_to_nothing_is_waited_for_by_nobody() {
+    for condition in [
+        Condition::ServiceStarted,
+        Condition::ServiceHealthy,
+        Condition::ServiceCompletedSuccessfully,
+    ] {
+        let mut world = World::default();
+        world.apply([
+            ("db", submission(1, 0, job())),
+            ("web", submission(1, 1, after("db", condition))),
+        ]);
+        world.until("all is up", 5_000, all_completed);
+        assert_eq!(world.running("web").len(), 1, "{condition:?}");
+    }
 }

@@ -108,9 +108,7 @@ fn retries_failures_in_a_row_replace_a_task_and_fewer_do_not() {
     // Two failures, a pass, two failures: never three in a row.
     for _ in 0..2 {
         world.processes.get_mut(&task).unwrap().sick = true;
-        world.until("two have failed", 5_000, |world| {
-            world.actions.len() > 0 && world.now % 2_000 < 10
-        });
+        world.run(2_000);
         world.processes.get_mut(&task).unwrap().sick = false;
         world.run(1_500);
     }
@@ -754,4 +752,71 @@ fn reports_about_nothing_change_nothing() {
         reason: "late".to_owned(),
     });
     assert_eq!(views(&world.state), views(&before));
+}
+
+#[test]
+fn a_changed_health_check_reaches_running_tasks_without_a_rollout() {
+    let mut world = deployed(
+        1,
+        Policy {
+            liveness: None,
+            ..policy()
+        },
+    );
+    let (task, _) = world.running("web")[0];
+    let rollouts = world.rollout_states("web").len();
+    world.web(1, 1, policy());
+    world.run(5_000);
+    assert_eq!(
+        (world.running("web"), world.rollout_states("web").len()),
+        (vec![(task, 1)], rollouts)
+    );
+    assert!(probes(&world, ProbeKind::Liveness).len() > 3);
+    world.processes.get_mut(&task).unwrap().sick = true;
+    world.until("it is replaced", 9_000, |world| {
+        !world.serving("web").contains(&task)
+    });
+
+    let (task, _) = world.running("web")[0];
+    world.web(
+        1,
+        1,
+        Policy {
+            liveness: None,
+            ..policy()
+        },
+    );
+    world.processes.get_mut(&task).unwrap().sick = true;
+    world.run(20_000);
+    assert_eq!(
+        world.serving("web"),
+        [task],
+        "what is not asked cannot fail"
+    );
+}
+
+#[test]
+fn a_reboot_lengthens_no_wait() {
+    let mut world = deployed(1, policy());
+    world.run(10_000_000);
+    world.behave(
+        "web",
+        1,
+        Behaviour {
+            failing_starts: 6,
+            ..GOOD
+        },
+    );
+    let (task, _) = world.running("web")[0];
+    world.crash(task, ExitStatus::Code(1));
+    // 1 + 2 + 4 + 8 s of waiting have passed, 16 s are to come.
+    world.until("it waits for the sixth time", 60_000, |world| {
+        world.started("web") == 7
+    });
+    world.run(100);
+    world.reboot();
+    let waited = world.until("it is tried again", 60_000, |world| {
+        world.started("web") == 8
+    });
+    assert!((1_000..40_000).contains(&waited), "{waited} ms");
 }

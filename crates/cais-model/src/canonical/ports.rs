@@ -6,6 +6,9 @@ use crate::node::{Mapping, Node, Value};
 use crate::path::Path;
 use crate::port::{self, PortRange, PortSpec};
 
+/// Entries a list may have once its ranges are written out: every port of both protocols.
+const MAX_ENTRIES: usize = 2 * 65_535;
+
 /// Replaces every short entry by its long ones and completes the long ones.
 pub(super) fn expand(node: &mut Node, path: &Path, diagnostics: &mut Vec<Diagnostic>) {
     let Value::Sequence(items) = &mut node.value else {
@@ -18,6 +21,10 @@ pub(super) fn expand(node: &mut Node, path: &Path, diagnostics: &mut Vec<Diagnos
             long.push(item);
             continue;
         };
+        if long.len() > MAX_ENTRIES {
+            diagnostics.push(item.error(format!("{path}: more than {MAX_ENTRIES} ports")));
+            break;
+        }
         match port::parse(&text) {
             Ok(specs) => long.extend(specs.iter().map(|spec| entry(&item, spec))),
             Err(error) => diagnostics.push(item.error(format!("{}: {error}", path.index(index)))),

@@ -1,59 +1,63 @@
 //! Services that wait for each other in a circle.
 
 use crate::diagnostic::Diagnostic;
-use crate::node::Node;
+use crate::node::{Entry, Node};
 use crate::typed::entries;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-/// Reports each circle of `depends_on` once.
+/// A service on the way, and those it depends on that are still to be visited.
+type Step<'s> = (&'s str, Vec<(&'s String, &'s Entry)>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mark {
+    OnTheWay,
+    Finished,
+}
+
+/// Reports each circle of `depends_on` once. Depth first, with a stack of its own: a file may have any number of services.
 pub(super) fn check(tree: &Node, diagnostics: &mut Vec<Diagnostic>) {
-    let mut search = Search {
-        tree,
-        finished: BTreeSet::new(),
-        diagnostics,
-    };
-    for (name, _) in entries(tree.get("services")) {
-        search.visit(name, &mut Vec::new());
-    }
-}
-
-struct Search<'s> {
-    tree: &'s Node,
-    finished: BTreeSet<String>,
-    diagnostics: &'s mut Vec<Diagnostic>,
-}
-
-impl<'s> Search<'s> {
-    /// Depth first; `way` is the services from the start to here.
-    fn visit(&mut self, name: &'s str, way: &mut Vec<&'s str>) {
-        if self.finished.contains(name) {
-            return;
+    let mut marks: BTreeMap<&str, Mark> = BTreeMap::new();
+    for (start, _) in entries(tree.get("services")) {
+        if marks.contains_key(start.as_str()) {
+            continue;
         }
-        way.push(name);
-        for (dependency, entry) in entries(self.tree.at(&["services", name, "depends_on"])) {
-            match way.iter().position(|step| step == dependency) {
-                Some(start) => {
-                    let circle: Vec<&str> = way[start..]
-                        .iter()
-                        .copied()
-                        .chain([dependency.as_str()])
-                        .collect();
-                    let width = u32::try_from(dependency.chars().count()).unwrap_or(1);
-                    self.diagnostics.push(
-                        Diagnostic::error(
-                            &entry.key_position,
-                            format!(
-                                "services depend on each other in a circle: {}",
-                                circle.join(" → ")
-                            ),
-                        )
-                        .with_width(width),
-                    );
+        marks.insert(start, Mark::OnTheWay);
+        let mut way: Vec<Step<'_>> = vec![(start, dependencies(tree, start))];
+        while let Some((name, open)) = way.last_mut() {
+            let Some((next, entry)) = open.pop() else {
+                marks.insert(name, Mark::Finished);
+                way.pop();
+                continue;
+            };
+            match marks.get(next.as_str()) {
+                None => {
+                    marks.insert(next, Mark::OnTheWay);
+                    way.push((next, dependencies(tree, next)));
                 }
-                None => self.visit(dependency, way),
+                Some(Mark::OnTheWay) => diagnostics.push(circle(&way, next, entry)),
+                Some(Mark::Finished) => {}
             }
         }
-        way.pop();
-        self.finished.insert(name.to_owned());
     }
+}
+
+/// What a service depends on, the first written last, as a stack gives them back.
+fn dependencies<'s>(tree: &'s Node, name: &str) -> Vec<(&'s String, &'s Entry)> {
+    let mut found: Vec<_> = entries(tree.at(&["services", name, "depends_on"])).collect();
+    found.reverse();
+    found
+}
+
+fn circle(way: &[Step<'_>], back_to: &str, entry: &Entry) -> Diagnostic {
+    let names = way
+        .iter()
+        .map(|(name, _)| *name)
+        .skip_while(|name| *name != back_to);
+    let names: Vec<&str> = names.chain([back_to]).collect();
+    let width = u32::try_from(back_to.chars().count()).unwrap_or(1);
+    let message = format!(
+        "services depend on each other in a circle: {}",
+        names.join(" → ")
+    );
+    Diagnostic::error(&entry.key_position, message).with_width(width)
 }

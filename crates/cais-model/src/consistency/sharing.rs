@@ -3,7 +3,7 @@
 use crate::diagnostic::{Diagnostic, Position};
 use crate::node::Node;
 use crate::stack::{Condition, PortMapping, Restart, RolloutConfig, Service, Stack};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Checks the services of a stack against each other.
 pub(super) fn check(tree: &Node, stack: &Stack, diagnostics: &mut Vec<Diagnostic>) {
@@ -19,12 +19,18 @@ pub(super) fn check(tree: &Node, stack: &Stack, diagnostics: &mut Vec<Diagnostic
 }
 
 fn ports(stack: &Stack, diagnostics: &mut Vec<Diagnostic>) {
-    let mut taken: Vec<(&Service, &PortMapping)> = Vec::new();
+    let mut taken: HashMap<u16, Vec<(&Service, &PortMapping)>> = HashMap::new();
+    // A range that collides is said once, not for each of its ports.
+    let mut said: HashSet<&Position> = HashSet::new();
     for service in stack.services.values() {
-        for port in service.ports.iter().filter(|port| port.published.is_some()) {
-            match taken.iter().find(|(_, other)| collide(port, other)) {
+        for port in &service.ports {
+            let Some(number) = port.published else {
+                continue;
+            };
+            let others = taken.entry(number).or_default();
+            match others.iter().find(|(_, other)| collide(port, other)) {
+                Some(_) if !said.insert(&port.position) => {}
                 Some((other, first)) => {
-                    let number = port.published.unwrap_or_default();
                     let (name, other) = (&service.name, &other.name);
                     let message = format!(
                         "service `{name}` publishes port {number}, which service `{other}` publishes"
@@ -32,7 +38,7 @@ fn ports(stack: &Stack, diagnostics: &mut Vec<Diagnostic>) {
                     let help = format!("it was published first at {}", first.position);
                     diagnostics.push(Diagnostic::error(&port.position, message).with_help(help));
                 }
-                None => taken.push((service, port)),
+                None => others.push((service, port)),
             }
         }
     }
@@ -40,7 +46,7 @@ fn ports(stack: &Stack, diagnostics: &mut Vec<Diagnostic>) {
 
 fn collide(a: &PortMapping, b: &PortMapping) -> bool {
     let same_host = a.host == b.host || a.host.is_unspecified() || b.host.is_unspecified();
-    a.published == b.published && a.protocol == b.protocol && same_host
+    a.protocol == b.protocol && same_host
 }
 
 fn routes(tree: &Node, stack: &Stack, diagnostics: &mut Vec<Diagnostic>) {

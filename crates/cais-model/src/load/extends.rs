@@ -8,6 +8,9 @@ use crate::paths;
 use crate::suggest;
 use std::path::{Path, PathBuf};
 
+/// Services that may extend each other in a row: a bound on recursion for hostile files.
+const MAX_CHAIN: usize = 50;
+
 /// Where services are looked up.
 struct Place<'p> {
     /// The file they stand in.
@@ -75,6 +78,11 @@ impl Loading<'_> {
                 .collect();
             self.diagnostics
                 .push(extends.error(format!("`extends` goes in a circle: {}", names.join(" → "))));
+            return;
+        }
+        if chain.len() >= MAX_CHAIN {
+            self.diagnostics
+                .push(extends.error(format!("`extends` is more than {MAX_CHAIN} services deep")));
             return;
         }
         chain.push(step);

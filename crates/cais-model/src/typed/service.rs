@@ -9,7 +9,7 @@ use crate::stack::{
     Build, Condition, Dependency, FileMount, LogRotation, PortMapping, Protocol, Restart, Service,
 };
 use crate::{definition, x_cais};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -141,9 +141,9 @@ fn published(node: Option<&Node>) -> Option<u16> {
     Some(range.first).filter(|port| *port != 0)
 }
 
-/// Container ports; `8000-8002` gives three.
+/// Container ports, each once; `8000-8002` gives three.
 fn expose(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<u16> {
-    let mut ports = Vec::new();
+    let mut ports = BTreeSet::new();
     for item in node.and_then(Node::as_sequence).unwrap_or_default() {
         let written = item.scalar_text().unwrap_or_default();
         let range = written.split('/').next().unwrap_or_default();
@@ -152,7 +152,7 @@ fn expose(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<u16> {
             Err(error) => reader.error(item, error.to_string()),
         }
     }
-    ports
+    ports.into_iter().collect()
 }
 
 fn depends_on(node: Option<&Node>, reader: &mut Reader<'_>) -> BTreeMap<ServiceName, Dependency> {

@@ -83,11 +83,58 @@ fn answer(text: &str) {
                     .any(|diagnostic| diagnostic.is_error()),
                 "{text:?}"
             );
-            for diagnostic in &failed.diagnostics {
+            for diagnostic in failed.diagnostics.iter().take(20) {
                 assert!(render(diagnostic, &failed.files, false).ends_with('\n'));
             }
         }
     }
+}
+
+#[test]
+fn long_chains_and_lists_are_answered() {
+    let chain = |field: &str| {
+        let mut text = String::from("services:\n");
+        for index in 0..300 {
+            text += &format!(
+                "  s{index}: {{image: i, {field}: {}}}\n",
+                field_value(field, index + 1)
+            );
+        }
+        text + "  s300: {image: i}\n"
+    };
+    answer(&chain("depends_on"));
+    answer(&chain("extends"));
+    let items: String = (0..2_000)
+        .map(|index| format!("      - c{index}\n"))
+        .collect();
+    answer(&format!(
+        "services:\n  web:\n    image: i\n    cap_add:\n{items}"
+    ));
+    let keys: String = (0..500).map(|index| format!("    k{index}: 1\n")).collect();
+    answer(&format!("services:\n  web:\n{keys}"));
+    answer(
+        "services: {web: {image: i, ports: ['1-500:1-500', '1-500:1-500', '1-500:1-500', '1-500']}}",
+    );
+}
+
+fn field_value(field: &str, index: usize) -> String {
+    if field == "extends" {
+        format!("s{index}")
+    } else {
+        format!("[s{index}]")
+    }
+}
+
+#[test]
+fn copies_of_long_texts_are_bounded() {
+    let long = "x".repeat(1 << 20);
+    let copies = "*a,".repeat(2000);
+    let errors = one(&format!("x-a: &a {long}\nx-b: [{copies}]\n")).errors();
+    assert!(
+        errors[0].contains("more than 100000 values"),
+        "{}",
+        errors[0].len()
+    );
 }
 
 proptest! {

@@ -66,6 +66,13 @@ fn the_top_level_block_says_where_to_listen() {
 fn secrets_can_be_generated() {
     let loaded = one("services: {web: {image: i}}\nsecrets: {a: {file: a, x-cais: {generate: true}}, b: {file: b}}").load();
     assert!(loaded.stack.secrets["a"].generate && !loaded.stack.secrets["b"].generate);
+    assert_eq!(
+        one(
+            "services: {web: {image: i}}\nsecrets: {a: {environment: A, x-cais: {generate: true}}}"
+        )
+        .errors(),
+        ["2:39: error: `generate` of `a` writes a file, and it has none: give it `file:`"]
+    );
 }
 
 #[test]

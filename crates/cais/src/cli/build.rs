@@ -3,7 +3,7 @@
 use super::output;
 use super::project::Project;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::supervisor::{definition, resolve};
+use crate::supervisor::definition;
 use cais_model::name::ServiceName;
 use cais_model::stack::Service;
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ pub(crate) fn run(project: &Project, selected: &BTreeSet<ServiceName>, which: Wh
 
 fn program_is_missing(project: &Project, service: &Service) -> bool {
     let path = project.variables.get("PATH").map_or("", String::as_str);
-    resolve::command_line(service).is_some_and(|argv| {
+    service.local_command().is_some_and(|argv| {
         definition::find_program(&argv[0], &project.loaded.stack.directory, path).is_none()
     })
 }

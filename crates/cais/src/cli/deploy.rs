@@ -69,7 +69,7 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     project.check_runtime()?;
     let known = &project.loaded.stack.services;
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
-        return Err(up::unknown(&project, name));
+        return Err(project.unknown_service(name));
     }
     supervise::refuse_same_name_elsewhere(&project).await?;
     let scale = present_counts(&project).await?;
@@ -132,13 +132,13 @@ async fn conclude(global: &Global, project: &Project, conversation: Conversation
         tokio::pin!(follow);
         tokio::select! {
             answer = &mut follow => answer,
-            _ = tokio::signal::ctrl_c() => {
+            _ = verdict::interrupt() => {
                 output::say("rolling back; Ctrl-C again leaves it to itself");
                 let cancel = Request::Cancel { services: BTreeSet::new() };
                 supervise::ask(&project.paths, &cancel).await?;
                 tokio::select! {
                     answer = &mut follow => answer,
-                    _ = tokio::signal::ctrl_c() => {
+                    _ = verdict::interrupt() => {
                         let failure = Failure::new(Exit::Error, "detached; the rollback goes on without you");
                         Err(failure.help("see how it ends: `cais status`"))
                     }

@@ -43,7 +43,9 @@ pub(crate) async fn take_down(global: &Global, project: &Project, now: bool) -> 
     let conversation = supervise::talk_or_start(project, &Request::Down { now }).await?;
     let result = verdict::follow(conversation, &mut display).await;
     display.finish();
-    result.map(drop)
+    result?;
+    supervise::wait_for_end(&project.paths).await;
+    Ok(())
 }
 
 fn remove_state(project: &Project) -> Outcome {

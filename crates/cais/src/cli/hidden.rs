@@ -52,9 +52,13 @@ pub(crate) fn run(hidden: Hidden) -> Outcome {
 }
 
 fn supervise() -> Outcome {
+    // Before anything else is opened: what a script left open (a lock, a pipe) is not ours to hold.
+    crate::shim::descriptors::close_inherited();
     // A session of its own: no terminal's Ctrl-C or hang-up reaches it. It fails only where the
     // process already leads one.
     let _ = rustix::process::setsid();
+    // Journal, logs and sockets are their owner's alone.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     start_log();
     let text = std::io::read_to_string(std::io::stdin())
         .map_err(|error| Failure::new(Exit::Error, format!("no instructions: {error}")))?;

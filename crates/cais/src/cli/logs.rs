@@ -76,15 +76,7 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
     let project = Project::load(global)?;
     let known = &project.loaded.stack.services;
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
-        let list = known
-            .keys()
-            .map(ServiceName::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        return Err(
-            Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
-                .help(format!("its services are: {list}")),
-        );
+        return Err(project.unknown_service(name));
     }
     let mut printer = Printer {
         json: global.json(),
@@ -116,17 +108,16 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
     Ok(())
 }
 
-/// The stream of a foreground `up`: from now on, all services.
-pub(crate) async fn follow_all(global: &Global, project: &Project) -> Outcome {
+/// The stream of a foreground `up`: all services, from its beginning on.
+pub(crate) async fn follow_all(global: &Global, project: &Project, since: Timestamp) -> Outcome {
     let mut printer = Printer {
         json: global.json(),
         timestamps: false,
         prefix: true,
         width: width(project, &[]),
     };
-    // The lines of the start are part of the story.
     let options = Options {
-        tail: Tail::PerTask(50),
+        since: Some(since),
         ..Options::default()
     };
     follow(project, options, &mut printer).await

@@ -7,7 +7,7 @@ use super::{Global, config};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::store::Journal;
 use crate::supervisor::resolve::Surroundings;
-use crate::supervisor::{definition, journal_failure, resolve, revise, skipped};
+use crate::supervisor::{artifact, definition, journal_failure, mounts, resolve, revise, skipped};
 use cais_engine::event::RevisionNumber;
 use cais_engine::view::ServiceView;
 use cais_model::Loaded;
@@ -155,8 +155,8 @@ fn plan_one(
         mounts: resolve::mounts(stack, &project.paths.mounts()),
     };
     let definition = definition::define_from(stack, service, &around, &project.variables, false)?;
-    let artifact = definition::program_digest(&definition)?;
-    let files = definition::mounted_files(service, &around);
+    let artifact = artifact::program_digest(&definition)?;
+    let files = mounts::mounted_files(service, &around);
     // Without a key nothing was ever deployed, and any key tells nothing from nothing.
     let key = revise::key(&project.paths.state).unwrap_or_default();
     let known = revise::known(journal, &service.name)?;

@@ -6,12 +6,18 @@ use crate::control::Stamped;
 use cais_engine::notice::{NoticeKind, RolloutState, TaskHealth, TaskPhase};
 use cais_model::name::ServiceName;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Shows notices as they come.
-pub(crate) enum Display {
+pub(crate) struct Display {
+    form: Form,
+    /// What is known of each task: a notice that repeats it is not worth a line.
+    tasks: BTreeMap<u64, (TaskPhase, TaskHealth)>,
+}
+
+enum Form {
     /// One line per service, redrawn in place.
     Live(Live),
     /// One line per notice.
@@ -21,62 +27,74 @@ pub(crate) enum Display {
 }
 
 /// The lines on the terminal.
-pub(crate) struct Live {
+struct Live {
     lines: MultiProgress,
     services: BTreeMap<ServiceName, Line>,
 }
 
 struct Line {
     bar: ProgressBar,
-    healthy: BTreeMap<u64, bool>,
+    /// Tasks that are there to stay, and whether each is healthy.
+    tasks: BTreeMap<u64, bool>,
+    leaving: BTreeSet<u64>,
+    /// Its rollout is over: what its tasks do after that changes nothing about it.
+    is_over: bool,
 }
 
 impl Display {
     pub(crate) fn new(global: &Global) -> Self {
         let terminal = std::io::stderr().is_terminal() && global.ansi != super::Ansi::Never;
-        match global.progress {
-            Progress::Quiet => Display::Quiet,
-            Progress::Tty => Display::live(),
-            Progress::Auto if terminal && !global.json() => Display::live(),
-            Progress::Auto | Progress::Plain => Display::Plain {
+        let form = match global.progress {
+            Progress::Quiet => Form::Quiet,
+            Progress::Tty => Form::live(),
+            Progress::Auto if terminal && !global.json() => Form::live(),
+            Progress::Auto | Progress::Plain => Form::Plain {
                 began: Instant::now(),
             },
+        };
+        Self {
+            form,
+            tasks: BTreeMap::new(),
         }
     }
 
-    fn live() -> Self {
-        Display::Live(Live {
-            lines: MultiProgress::new(),
-            services: BTreeMap::new(),
-        })
-    }
-
     pub(crate) fn remark(&mut self, text: &str) {
-        match self {
-            Display::Live(live) => live.lines.suspend(|| output::note(text)),
-            Display::Plain { .. } => output::note(text),
-            Display::Quiet => {}
+        match &self.form {
+            Form::Live(live) => live.lines.suspend(|| output::note(text)),
+            Form::Plain { .. } => output::note(text),
+            Form::Quiet => {}
         }
     }
 
     pub(crate) fn notice(&mut self, stamped: &Stamped) {
+        let kind = &stamped.notice.kind;
+        if let NoticeKind::Task {
+            task,
+            phase,
+            health,
+            ..
+        } = kind
+            && self.tasks.insert(task.0, (*phase, *health)) == Some((*phase, *health))
+        {
+            return;
+        }
         let service = &stamped.notice.service;
-        match self {
-            Display::Quiet => {}
-            Display::Plain { began } => {
+        match &mut self.form {
+            Form::Quiet => {}
+            Form::Plain { began } => {
                 let seconds = began.elapsed().as_secs_f32();
+                let sentence = sentence(kind);
                 output::say(&format!(
-                    "{DIM}{seconds:>6.1}s{DIM:#} {BOLD}{service}{BOLD:#}: {}",
-                    sentence(&stamped.notice.kind)
+                    "{DIM}{seconds:>6.1}s{DIM:#} {BOLD}{service}{BOLD:#}: {sentence}"
                 ));
             }
-            Display::Live(live) => live.show(service, &stamped.notice.kind),
+            Form::Live(live) => live.show(service, kind),
         }
     }
 
     /// Leaves the last state standing.
     pub(crate) fn finish(&mut self) {
-        if let Display::Live(live) = self {
+        if let Form::Live(live) = &self.form {
             for line in live.services.values() {
                 line.bar.abandon();
             }
@@ -84,26 +102,22 @@ impl Display {
     }
 }
 
+impl Form {
+    fn live() -> Self {
+        Form::Live(Live {
+            lines: MultiProgress::new(),
+            services: BTreeMap::new(),
+        })
+    }
+}
+
 impl Live {
     fn show(&mut self, service: &ServiceName, kind: &NoticeKind) {
         let lines = &self.lines;
-        let line = self.services.entry(service.clone()).or_insert_with(|| {
-            let style = ProgressStyle::with_template(
-                "{spinner:.cyan} {prefix:<14} {wide_msg} {elapsed:>5.dim}",
-            )
-            .unwrap_or_else(|_| ProgressStyle::default_spinner())
-            .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]);
-            let bar = lines.add(
-                ProgressBar::new_spinner()
-                    .with_style(style)
-                    .with_prefix(service.to_string()),
-            );
-            bar.enable_steady_tick(Duration::from_millis(100));
-            Line {
-                bar,
-                healthy: BTreeMap::new(),
-            }
-        });
+        let line = self
+            .services
+            .entry(service.clone())
+            .or_insert_with(|| Line::new(lines, service));
         if let NoticeKind::Task {
             task,
             phase,
@@ -111,28 +125,74 @@ impl Live {
             ..
         } = kind
         {
-            let healthy = *phase == TaskPhase::Running && *health == TaskHealth::Healthy;
-            if *phase == TaskPhase::Stopped {
-                line.healthy.remove(&task.0);
-            } else {
-                line.healthy.insert(task.0, healthy);
+            line.count(task.0, *phase, *health);
+            if line.is_over {
+                return;
             }
         }
-        let count = line.healthy.values().filter(|healthy| **healthy).count();
-        let total = line.healthy.len();
-        let counted = if total > 0 {
-            format!("{count}/{total} healthy  ")
-        } else {
-            String::new()
-        };
-        line.bar.set_message(format!("{counted}{}", sentence(kind)));
-        match kind {
-            NoticeKind::Rollout { state, .. } if is_final(*state) => line.bar.abandon(),
+        line.is_over = match kind {
+            NoticeKind::Rollout { state, .. } => is_final(*state),
             NoticeKind::Unchanged { .. }
             | NoticeKind::Completed { .. }
             | NoticeKind::Stopped
-            | NoticeKind::Removed => line.bar.abandon(),
-            _ => {}
+            | NoticeKind::Removed => true,
+            NoticeKind::Task { .. } | NoticeKind::Waiting { .. } | NoticeKind::Throttled { .. } => {
+                false
+            }
+        };
+        line.bar
+            .set_message(format!("{}{}", line.counted(), sentence(kind)));
+        if line.is_over {
+            line.bar.abandon();
+        }
+    }
+}
+
+impl Line {
+    fn new(lines: &MultiProgress, service: &ServiceName) -> Self {
+        let style = ProgressStyle::with_template(
+            "{spinner:.cyan} {prefix:<14} {wide_msg} {elapsed:>5.dim}",
+        )
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]);
+        let bar = ProgressBar::new_spinner()
+            .with_style(style)
+            .with_prefix(service.to_string());
+        let bar = lines.add(bar);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self {
+            bar,
+            tasks: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            is_over: false,
+        }
+    }
+
+    fn count(&mut self, task: u64, phase: TaskPhase, health: TaskHealth) {
+        match phase {
+            TaskPhase::Pending | TaskPhase::Activating | TaskPhase::Running => {
+                let healthy = phase == TaskPhase::Running && health == TaskHealth::Healthy;
+                self.tasks.insert(task, healthy);
+            }
+            TaskPhase::Draining | TaskPhase::Stopping => {
+                self.tasks.remove(&task);
+                self.leaving.insert(task);
+            }
+            TaskPhase::Stopped => {
+                self.tasks.remove(&task);
+                self.leaving.remove(&task);
+            }
+        }
+    }
+
+    /// "2/3 healthy, 1 leaving  ".
+    fn counted(&self) -> String {
+        let healthy = self.tasks.values().filter(|healthy| **healthy).count();
+        match (self.tasks.len(), self.leaving.len()) {
+            // Only tasks that changed are known here; none of them is to stay.
+            (0, _) => String::new(),
+            (tasks, 0) => format!("{healthy}/{tasks} healthy  "),
+            (tasks, leaving) => format!("{healthy}/{tasks} healthy, {leaving} leaving  "),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::paths::Paths;
 use crate::source::{self, CallerSource};
 use cais_model::diagnostic::Severity;
 use cais_model::fields::{self, Runtime};
+use cais_model::name::ServiceName;
 use cais_model::{LoadOptions, Loaded};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -88,6 +89,29 @@ impl Project {
 
     pub(crate) fn name(&self) -> &str {
         self.loaded.stack.name.as_str()
+    }
+
+    /// A name on the command line that stands for no service of the file.
+    pub(crate) fn unknown_service(&self, name: &ServiceName) -> Failure {
+        let known = self.loaded.stack.services.keys();
+        let list = known
+            .map(ServiceName::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
+            .help(format!("its services are: {list}"))
+    }
+
+    /// A file that has nothing to run.
+    pub(crate) fn no_services(&self) -> Failure {
+        let files = self.release.files.iter();
+        let files = files
+            .map(|file| file.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
+        Failure::new(Exit::Usage, format!("`{files}` has no service to run")).help(
+            "give it one under `services:`, or enable the profile that its services are in: `cais --profile NAME up`",
+        )
     }
 }
 

@@ -58,6 +58,13 @@ pub(crate) struct Row {
 pub(crate) async fn run(global: &Global, args: PsArgs) -> Outcome {
     let project = Project::load(global)?;
     let mut snapshot = snapshot(&project).await?;
+    for name in &args.names {
+        let is_known = project.loaded.stack.services.contains_key(name)
+            || snapshot.services.iter().any(|view| &view.service == name);
+        if !is_known {
+            return Err(project.unknown_service(name));
+        }
+    }
     snapshot
         .services
         .retain(|view| args.names.is_empty() || args.names.contains(&view.service));

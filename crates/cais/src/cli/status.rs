@@ -3,7 +3,7 @@
 use super::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use super::progress::rollout_word;
 use super::project::Project;
-use super::{Global, ps, up};
+use super::{Global, ps};
 use crate::control::Snapshot;
 use crate::exit::Outcome;
 use crate::supervisor::ended;
@@ -28,7 +28,7 @@ pub(crate) async fn run(global: &Global, args: StatusArgs) -> Outcome {
         .iter()
         .find(|name| !project.loaded.stack.services.contains_key(*name))
     {
-        return Err(up::unknown(&project, name));
+        return Err(project.unknown_service(name));
     }
     let mut snapshot = ps::snapshot(&project).await?;
     snapshot

@@ -5,10 +5,17 @@ use crate::control::{Conversation, Reply, Request};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::{self, Paths};
 use crate::supervisor::{Boot, Booted};
+use rustix::fs::FlockOperation;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a supervisor may take to come or to go.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Talks to the running supervisor; `None` when there is none.
 pub(crate) async fn talk(paths: &Paths, request: &Request) -> Outcome<Option<Conversation>> {
@@ -18,7 +25,7 @@ pub(crate) async fn talk(paths: &Paths, request: &Request) -> Outcome<Option<Con
         Err(error)
             if matches!(
                 error.kind(),
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused
             ) =>
         {
             Ok(None)
@@ -35,11 +42,17 @@ pub(crate) async fn talk(paths: &Paths, request: &Request) -> Outcome<Option<Con
 
 /// Talks to the running supervisor, starting one where none runs.
 pub(crate) async fn talk_or_start(project: &Project, request: &Request) -> Outcome<Conversation> {
-    for _ in 0..3 {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         if let Some(conversation) = talk(&project.paths, request).await? {
             return Ok(conversation);
         }
-        start(project)?;
+        if Instant::now() >= deadline {
+            break;
+        }
+        if !start(project)? {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     Err(
         Failure::new(Exit::Error, "the supervisor starts, but does not answer").help(format!(
@@ -47,6 +60,19 @@ pub(crate) async fn talk_or_start(project: &Project, request: &Request) -> Outco
             project.paths.supervisor_log().display()
         )),
     )
+}
+
+/// Waits until the supervisor that answered `done` has closed its journal: only then may another take over.
+pub(crate) async fn wait_for_end(paths: &Paths) {
+    let Ok(lock) = std::fs::File::open(paths.supervisor_lock()) else {
+        return;
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared).is_err()
+        && Instant::now() < deadline
+    {
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Asks one question that is answered at once.
@@ -57,8 +83,9 @@ pub(crate) async fn ask(paths: &Paths, request: &Request) -> Outcome<Option<Repl
     }
 }
 
-/// Starts a supervisor and waits until it accepts requests.
-fn start(project: &Project) -> Outcome {
+/// Starts a supervisor and waits until it accepts requests. `false`: another has the project, be it one
+/// that somebody else just started or one that is about to leave.
+fn start(project: &Project) -> Outcome<bool> {
     project.paths.create()?;
     let log = open_log(&project.paths.supervisor_log())?;
     let boot = Boot {
@@ -100,7 +127,8 @@ fn start(project: &Project) -> Outcome {
         .read_line(&mut line)
         .map_err(cannot)?;
     match serde_json::from_str(&line) {
-        Ok(Booted::Ready { .. }) => Ok(()),
+        Ok(Booted::Ready { .. }) => Ok(true),
+        Ok(Booted::Taken) => Ok(false),
         Ok(Booted::Failed {
             exit,
             message,
@@ -108,13 +136,6 @@ fn start(project: &Project) -> Outcome {
         }) => {
             let mut failure = Failure::new(exit, message);
             failure.help = help;
-            // Another caller may have been quicker: its supervisor serves us as well.
-            if project.paths.control_socket().exists()
-                && failure.message.starts_with("another supervisor")
-            {
-                std::thread::sleep(std::time::Duration::from_millis(50));
-                return Ok(());
-            }
             Err(failure)
         }
         Err(_) => Err(
@@ -130,7 +151,7 @@ fn start(project: &Project) -> Outcome {
 fn open_log(path: &Path) -> Outcome<std::fs::File> {
     let large = std::fs::metadata(path).is_ok_and(|meta| meta.len() > 8 * 1024 * 1024);
     let mut options = std::fs::File::options();
-    options.create(true);
+    options.create(true).mode(0o600);
     if large {
         options.write(true).truncate(true)
     } else {

@@ -42,10 +42,13 @@ pub(crate) struct UpArgs {
 pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     let project = Project::load(global)?;
     project.check_runtime()?;
+    if project.loaded.stack.services.is_empty() {
+        return Err(project.no_services());
+    }
     let services = selection(&project, &args.services)?;
     for (service, _) in &args.scale {
         if !project.loaded.stack.services.contains_key(service) {
-            return Err(unknown(&project, service));
+            return Err(project.unknown_service(service));
         }
     }
     supervise::refuse_same_name_elsewhere(&project).await?;
@@ -78,12 +81,13 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
                 .map(|seconds| seconds.saturating_mul(1000)),
         },
     }));
+    let began = jiff::Timestamp::now();
     let mut display = Display::new(global);
     let results = {
         let conversation = supervise::talk_or_start(&project, &request).await?;
         tokio::select! {
             results = verdict::follow(conversation, &mut display) => results,
-            _ = tokio::signal::ctrl_c() => {
+            _ = verdict::interrupt() => {
                 display.finish();
                 return interrupted(global, &project, was_running, args.detach || args.wait).await;
             }
@@ -100,7 +104,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     if let Err(failure) = verdict {
         output::print_failure(&failure, false);
     }
-    stream(global, &project).await
+    stream(global, &project, began).await
 }
 
 /// Prints where the stack can be reached, or takes a first `up` that failed back.
@@ -143,18 +147,18 @@ async fn interrupted(
 }
 
 /// Streams the log until Ctrl-C, then stops everything; a second Ctrl-C kills.
-async fn stream(global: &Global, project: &Project) -> Outcome {
+async fn stream(global: &Global, project: &Project, since: jiff::Timestamp) -> Outcome {
     output::print_up(global, &snapshot(project).await?)?;
     tokio::select! {
-        result = logs::follow_all(global, project) => result?,
+        result = logs::follow_all(global, project, since) => result?,
         () = supervisor_end(project) => return Err(Failure::new(Exit::Error, "the supervisor is gone; the tasks go on")
             .help("type `cais up -d` to adopt them, or `cais down` to stop them")),
-        _ = tokio::signal::ctrl_c() => {}
+        _ = verdict::interrupt() => {}
     }
     output::say("stopping everything; Ctrl-C again kills");
     tokio::select! {
         result = down::take_down(global, project, false) => result,
-        _ = tokio::signal::ctrl_c() => down::take_down(global, project, true).await,
+        _ = verdict::interrupt() => down::take_down(global, project, true).await,
     }
 }
 
@@ -184,7 +188,7 @@ pub(crate) fn selection(
         let service = stack
             .services
             .get(&name)
-            .ok_or_else(|| unknown(project, &name))?;
+            .ok_or_else(|| project.unknown_service(&name))?;
         if selected.insert(name) {
             open.extend(
                 service
@@ -196,17 +200,4 @@ pub(crate) fn selection(
         }
     }
     Ok(selected)
-}
-
-pub(crate) fn unknown(project: &Project, name: &ServiceName) -> Failure {
-    let list = project
-        .loaded
-        .stack
-        .services
-        .keys()
-        .map(ServiceName::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    Failure::new(Exit::Usage, format!("no service `{name}` in the file"))
-        .help(format!("its services are: {list}"))
 }

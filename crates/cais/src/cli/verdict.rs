@@ -48,6 +48,24 @@ pub(crate) async fn follow(
     }
 }
 
+/// Ctrl-C, or what a service manager or a closed terminal sends in its place.
+pub(crate) async fn interrupt() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    );
+    let (Ok(mut terminate), Ok(mut hang_up)) = signals else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+}
+
 /// A task that ended before anybody asked it to, or is unhealthy.
 fn went_wrong(kind: &NoticeKind) -> Option<u64> {
     match kind {

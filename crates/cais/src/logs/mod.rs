@@ -18,7 +18,7 @@ pub(crate) use archive::archive;
 pub(crate) use filter::{Options, Tail};
 pub(crate) use follow::follow;
 pub(crate) use line::Stream;
-pub(crate) use read::{Lines, read};
+pub(crate) use read::read;
 
 use cais_engine::event::TaskId;
 use cais_model::name::ServiceName;

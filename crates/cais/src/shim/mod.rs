@@ -5,7 +5,7 @@
 //! socket; it decides nothing.
 
 mod control;
-mod descriptors;
+pub(crate) mod descriptors;
 mod keeper;
 mod output;
 pub(crate) mod processes;

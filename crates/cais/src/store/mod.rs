@@ -1,18 +1,17 @@
 //! The journal: what was decided, on disk before it is acted on. One SQLite file a project; every
 //! commit is one transaction, synced to the disk before it returns.
 
+mod places;
+mod revisions;
 mod rollouts;
 mod schema;
 
+pub(crate) use revisions::Revision;
 pub(crate) use rollouts::PastRollout;
 
-use crate::control::{Release, Stamped};
-use cais_engine::event::RevisionNumber;
-use cais_engine::policy::Policy;
-use cais_model::name::ServiceName;
-use rusqlite::{Connection, OptionalExtension, params};
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use crate::control::Stamped;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// Notices kept; older ones go.
@@ -29,7 +28,7 @@ pub(crate) enum JournalError {
         known: u32,
     },
     /// SQLite's refusal: full disk, wrong owner, a file that is no database.
-    #[error("cannot write the journal `{path}`", path = path.display())]
+    #[error("cannot use the journal `{path}`", path = path.display())]
     Unusable {
         path: PathBuf,
         #[source]
@@ -52,6 +51,17 @@ impl JournalError {
                 "use the newer cais that wrote it, or another project name with `-p NAME`"
                     .to_owned()
             }
+            JournalError::Unusable { path, cause }
+                if matches!(
+                    cause.sqlite_error_code(),
+                    Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+                ) =>
+            {
+                format!(
+                    "the file is damaged; move it away and the stack starts anew: `mv {0} {0}.damaged`",
+                    path.display()
+                )
+            }
             JournalError::Unusable { path, .. } => format!(
                 "check the disk's free space and the owner: `df -h {0}; ls -ld {0}`",
                 path.parent().unwrap_or(path).display()
@@ -61,23 +71,6 @@ impl JournalError {
             }
         }
     }
-}
-
-/// A numbered version of a service, as the journal keeps it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Revision {
-    pub(crate) service: ServiceName,
-    pub(crate) number: RevisionNumber,
-    /// Keyed hash of its resolved definition.
-    pub(crate) hash: String,
-    /// The texts it came from.
-    pub(crate) release: i64,
-    /// What the engine reads of it.
-    pub(crate) policy: Policy,
-    /// Path of the program kept for it, relative to the artifacts folder.
-    pub(crate) artifact: Option<String>,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) created_ms: u64,
 }
 
 /// The open journal of one project.
@@ -93,6 +86,12 @@ impl Journal {
             path: path.to_owned(),
             cause,
         };
+        // SQLite gives its side files the mode of this one. Where it cannot be made SQLite says why.
+        let _ = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(path);
         let connection = Connection::open(path).map_err(unusable)?;
         // FULL: a commit that returned survives a power cut (WAL alone syncs only at checkpoints).
         connection
@@ -219,215 +218,6 @@ impl Journal {
             .map_err(|e| self.unusable(e))
     }
 
-    /// Keeps a release's texts; the same texts are kept once.
-    pub(crate) fn keep_release(&self, release: &Release, at_ms: u64) -> Result<i64, JournalError> {
-        let json = serde_json::to_string(release).map_err(|cause| JournalError::Corrupt {
-            what: "release",
-            cause,
-        })?;
-        let hash = blake3::hash(json.as_bytes()).to_hex();
-        self.connection
-            .execute(
-                "INSERT OR IGNORE INTO releases (hash, release, at_ms) VALUES (?1, ?2, ?3)",
-                params![hash.as_str(), json, at_ms],
-            )
-            .map_err(|e| self.unusable(e))?;
-        self.connection
-            .query_row(
-                "SELECT id FROM releases WHERE hash = ?1",
-                [hash.as_str()],
-                |row| row.get(0),
-            )
-            .map_err(|e| self.unusable(e))
-    }
-
-    /// A release's texts.
-    pub(crate) fn release(&self, id: i64) -> Result<Option<Release>, JournalError> {
-        let json: Option<String> = self
-            .connection
-            .query_row("SELECT release FROM releases WHERE id = ?1", [id], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(|e| self.unusable(e))?;
-        json.map(|json| serde_json::from_str(&json))
-            .transpose()
-            .map_err(|cause| JournalError::Corrupt {
-                what: "release",
-                cause,
-            })
-    }
-
-    /// The release that was applied last.
-    pub(crate) fn newest_release(&self) -> Result<Option<Release>, JournalError> {
-        let id: Option<i64> = self
-            .connection
-            .query_row(
-                "SELECT CAST(value AS INTEGER) FROM facts WHERE name = 'release'",
-                [],
-                |row| row.get(0),
-            )
-            .optional()
-            .map_err(|e| self.unusable(e))?;
-        match id {
-            Some(id) => self.release(id),
-            None => Ok(None),
-        }
-    }
-
-    /// Keeps a revision.
-    pub(crate) fn keep_revision(&self, revision: &Revision) -> Result<(), JournalError> {
-        let policy =
-            serde_json::to_string(&revision.policy).map_err(|cause| JournalError::Corrupt {
-                what: "policy",
-                cause,
-            })?;
-        self.connection
-            .execute(
-                "INSERT OR REPLACE INTO revisions (service, number, hash, release, policy, artifact, created_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![
-                    revision.service.as_str(),
-                    revision.number.0,
-                    revision.hash,
-                    revision.release,
-                    policy,
-                    revision.artifact,
-                    revision.created_ms
-                ],
-            )
-            .map(drop)
-            .map_err(|e| self.unusable(e))
-    }
-
-    /// All revisions of a service, newest first.
-    pub(crate) fn revisions(&self, service: &ServiceName) -> Result<Vec<Revision>, JournalError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(
-                "SELECT number, hash, release, policy, artifact, created_ms FROM revisions
-                 WHERE service = ?1 ORDER BY number DESC",
-            )
-            .map_err(|e| self.unusable(e))?;
-        let rows = statement
-            .query_map([service.as_str()], |row| {
-                Ok((
-                    row.get::<_, u32>(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, i64>(2)?,
-                    row.get::<_, String>(3)?,
-                    row.get::<_, Option<String>>(4)?,
-                    row.get::<_, u64>(5)?,
-                ))
-            })
-            .map_err(|e| self.unusable(e))?;
-        let mut revisions = Vec::new();
-        for row in rows {
-            let (number, hash, release, policy, artifact, created_ms) =
-                row.map_err(|e| self.unusable(e))?;
-            let policy = serde_json::from_str(&policy).map_err(|cause| JournalError::Corrupt {
-                what: "policy",
-                cause,
-            })?;
-            revisions.push(Revision {
-                service: service.clone(),
-                number: RevisionNumber(number),
-                hash,
-                release,
-                policy,
-                artifact,
-                created_ms,
-            });
-        }
-        Ok(revisions)
-    }
-
-    /// The loopback address of each service, kept for ever so that it is stable.
-    pub(crate) fn addresses(&self) -> Result<BTreeMap<String, Ipv4Addr>, JournalError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT service, address FROM addresses")
-            .map_err(|e| self.unusable(e))?;
-        let rows = statement
-            .query_map([], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-            })
-            .map_err(|e| self.unusable(e))?;
-        let mut addresses = BTreeMap::new();
-        for row in rows {
-            let (service, address) = row.map_err(|e| self.unusable(e))?;
-            if let Ok(address) = address.parse() {
-                addresses.insert(service, address);
-            }
-        }
-        Ok(addresses)
-    }
-
-    /// Keeps a service's loopback address.
-    pub(crate) fn keep_address(
-        &self,
-        service: &str,
-        address: Ipv4Addr,
-    ) -> Result<(), JournalError> {
-        self.connection
-            .execute(
-                "INSERT OR REPLACE INTO addresses (service, address) VALUES (?1, ?2)",
-                params![service, address.to_string()],
-            )
-            .map(drop)
-            .map_err(|e| self.unusable(e))
-    }
-
-    /// The ports given to each task that is not forgotten: container port to its own.
-    pub(crate) fn task_ports(&self) -> Result<BTreeMap<u64, BTreeMap<u16, u16>>, JournalError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT task, ports FROM task_ports")
-            .map_err(|e| self.unusable(e))?;
-        let rows = statement
-            .query_map([], |row| {
-                Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))
-            })
-            .map_err(|e| self.unusable(e))?;
-        let mut all = BTreeMap::new();
-        for row in rows {
-            let (task, json) = row.map_err(|e| self.unusable(e))?;
-            let ports = serde_json::from_str(&json).map_err(|cause| JournalError::Corrupt {
-                what: "task's ports",
-                cause,
-            })?;
-            all.insert(task, ports);
-        }
-        Ok(all)
-    }
-
-    /// Keeps the ports given to a task, before it is started.
-    pub(crate) fn keep_task_ports(
-        &self,
-        task: u64,
-        ports: &BTreeMap<u16, u16>,
-    ) -> Result<(), JournalError> {
-        let json = serde_json::to_string(ports).map_err(|cause| JournalError::Corrupt {
-            what: "task's ports",
-            cause,
-        })?;
-        self.connection
-            .execute(
-                "INSERT OR REPLACE INTO task_ports (task, ports) VALUES (?1, ?2)",
-                params![task, json],
-            )
-            .map(drop)
-            .map_err(|e| self.unusable(e))
-    }
-
-    /// Forgets a task's ports.
-    pub(crate) fn forget_task(&self, task: u64) -> Result<(), JournalError> {
-        self.connection
-            .execute("DELETE FROM task_ports WHERE task = ?1", [task])
-            .map(drop)
-            .map_err(|e| self.unusable(e))
-    }
-
     /// The newest notices, oldest first.
     pub(crate) fn notices(&self, limit: u32) -> Result<Vec<Stamped>, JournalError> {
         let mut statement = self
@@ -456,6 +246,9 @@ impl Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Release;
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
 
     fn journal() -> (tempfile::TempDir, Journal) {
         let folder = tempfile::tempdir().unwrap();

@@ -2,9 +2,10 @@
 //! addresses. Everything that can fail fails here, before anything is started.
 
 use super::definition::{self, Definition};
+use super::holder::{Holder, holder};
 use super::probe::Probes;
 use super::resolve::{self, Surroundings};
-use super::{Manner, Supervisor, address, clock, journal_failure, revise, table};
+use super::{Manner, Supervisor, address, artifact, clock, journal_failure, mounts, revise, table};
 use crate::control::{Apply, Release, Reply};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::process::Signal;
@@ -28,7 +29,7 @@ impl Supervisor {
         self.boot.variables = apply.variables.clone();
         let loaded = definition::load(&apply.release, &apply.variables)?;
         let stack = loaded.stack;
-        definition::prepare_mounts(&stack, &self.paths.mounts(), &apply.variables)?;
+        mounts::prepare_mounts(&stack, &self.paths.mounts(), &apply.variables)?;
         let skipped = skipped(&stack, &apply.variables);
         for text in skipped.values() {
             replies.send(Reply::Remark { text: text.clone() });
@@ -68,7 +69,24 @@ impl Supervisor {
         .await
         .map_err(journal_failure)?;
         self.gateway.keep_only(&addresses).await;
+        self.renew_manners();
         Ok(())
+    }
+
+    /// How running tasks are asked and stopped follows the file, although it makes no new revision.
+    fn renew_manners(&mut self) {
+        for view in cais_engine::state::views(&self.state) {
+            for task in &view.tasks {
+                let known = self
+                    .definitions
+                    .get(&(view.service.clone(), task.revision.0));
+                let Some(definition) = known else { continue };
+                if let Some(live) = self.tasks.get_mut(&task.task) {
+                    let ports = self.ports.get(&task.task.0).cloned().unwrap_or_default();
+                    live.manner = Arc::new(super::perform::manner(definition, &ports));
+                }
+            }
+        }
     }
 
     /// Services' addresses and mounts, with an address for each that has none yet.
@@ -170,8 +188,8 @@ impl Supervisor {
             policy
                 .depends_on
                 .retain(|dependency, _| !skipped.contains(dependency));
-            let artifact = definition::keep_program(&definition, &self.paths.artifacts())?;
-            let files = definition::mounted_files(service, &around);
+            let artifact = artifact::keep_program(&definition, &self.paths.artifacts())?;
+            let files = mounts::mounted_files(service, &around);
             let known = revise::known(Some(&self.journal), &name)?;
             let revised = revise::revise(&known, &definition, artifact.as_deref(), &files, &key);
             if !revised.is_known {
@@ -214,8 +232,8 @@ impl Supervisor {
         if let Some(key) = revise::key(&self.paths.state) {
             return Ok(key);
         }
-        let key = definition::random_bytes()?;
-        definition::write_private(&self.paths.state.join("key"), &key)?;
+        let key = mounts::random_bytes()?;
+        mounts::write_private(&self.paths.state.join("key"), &key)?;
         Ok(key)
     }
 
@@ -253,7 +271,7 @@ impl Supervisor {
             &self.boot.variables,
             kept.artifact.is_none(),
         )?;
-        let files = definition::mounted_files(own, &around);
+        let files = mounts::mounted_files(own, &around);
         let artifact = kept.artifact.as_deref();
         let hash = definition::fingerprint(&definition, artifact, &files, &self.key()?);
         if let Some(artifact) = artifact {
@@ -337,8 +355,24 @@ fn bind_failure(stack: &Stack, taken: &super::gateway::Taken) -> Failure {
     };
     match &taken.error {
         BindError::AddrInUse { .. } => {
-            Failure::new(Exit::Error, format!("{at}`{address}`, {what}, is taken by another program or another stack"))
-                .help(format!("see who has it: `ss -ltnp 'sport = :{}'`; or choose another port", address.port()))
+            let (who, help) = match holder(address) {
+                Holder::Stack(stack) => (
+                    format!("the stack `{stack}`"),
+                    "stop it with `cais down` in its folder, or choose another port".to_owned(),
+                ),
+                Holder::Program { name, pid } => (
+                    format!("`{name}` (pid {pid})"),
+                    "stop it, or choose another port".to_owned(),
+                ),
+                Holder::Unknown => (
+                    "another program".to_owned(),
+                    format!(
+                        "see who has it: `sudo ss -ltnp 'sport = :{}'`; or choose another port",
+                        address.port()
+                    ),
+                ),
+            };
+            Failure::new(Exit::Error, format!("{at}`{address}`, {what}, is taken by {who}")).help(help)
         }
         BindError::PermissionDenied { .. } => {
             Failure::new(Exit::Error, format!("{at}`{address}`, {what}: ports below 1024 are the administrator's"))

@@ -6,10 +6,9 @@ use crate::control::Release;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::source::ReleaseSource;
 use cais_model::name::ServiceName;
-use cais_model::stack::{FileOrigin, Service, Stack};
+use cais_model::stack::{Service, Stack};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Variables that a task gets from the caller's environment, as a login would give them. Everything
@@ -70,7 +69,7 @@ pub(crate) fn define_from(
     must_exist: bool,
 ) -> Outcome<Definition> {
     let name = &service.name;
-    let mut argv = resolve::command_line(service).ok_or_else(|| {
+    let mut argv = service.local_command().ok_or_else(|| {
         Failure::new(
             Exit::Usage,
             format!(
@@ -144,7 +143,7 @@ pub(crate) fn missing_programs(
         .get("PATH")
         .or_else(|| variables.get("PATH"))
         .unwrap_or(&empty);
-    let Some(argv) = resolve::command_line(service) else {
+    let Some(argv) = service.local_command() else {
         return vec!["a local command".to_owned()];
     };
     std::iter::once(argv[0].clone())
@@ -196,67 +195,6 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// The program that a revision keeps: one that the file names by path and has a build for. `python3`
-/// from `PATH` is the machine's, not the revision's.
-fn own_program(definition: &Definition) -> Option<&Path> {
-    let process = definition.service.process.as_ref()?;
-    process.build.as_ref()?;
-    let argv = resolve::command_line(&definition.service)?;
-    argv[0]
-        .contains('/')
-        .then(|| Path::new(&definition.argv[0]))
-}
-
-/// The name that the present program would be kept under, `<digest>/<file name>`; `None` where the
-/// revision keeps none or it is not built yet.
-pub(crate) fn program_digest(definition: &Definition) -> Outcome<Option<String>> {
-    let Some(program) = own_program(definition).filter(|program| program.exists()) else {
-        return Ok(None);
-    };
-    let mut hasher = blake3::Hasher::new();
-    std::fs::File::open(program)
-        .and_then(|file| hasher.update_reader(file).map(drop))
-        .map_err(|error| {
-            Failure::new(
-                Exit::Error,
-                format!("cannot read `{}`: {error}", program.display()),
-            )
-        })?;
-    let digest = hasher.finalize().to_hex();
-    let file_name = program
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or("program");
-    Ok(Some(format!("{}/{file_name}", &digest[..16])))
-}
-
-/// Keeps a built program aside, so that its revision stays what it was when the next build
-/// overwrites the file. Answers with the copy's name within `artifacts`.
-pub(crate) fn keep_program(definition: &Definition, artifacts: &Path) -> Outcome<Option<String>> {
-    let (Some(program), Some(name)) = (own_program(definition), program_digest(definition)?) else {
-        return Ok(None);
-    };
-    let kept = artifacts.join(&name);
-    if kept.exists() {
-        return Ok(Some(name));
-    }
-    let cannot = |error: std::io::Error| {
-        Failure::new(
-            Exit::Error,
-            format!("cannot keep a copy of `{}`: {error}", program.display()),
-        )
-        .help(format!("check the free space of `{}`", artifacts.display()))
-    };
-    let folder = kept.parent().unwrap_or(artifacts);
-    crate::paths::private_dir(folder)?;
-    let copy = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
-    std::fs::copy(program, copy.path()).map_err(cannot)?;
-    std::fs::set_permissions(copy.path(), std::fs::Permissions::from_mode(0o700))
-        .map_err(cannot)?;
-    copy.persist(&kept).map_err(|error| cannot(error.error))?;
-    Ok(Some(name))
-}
-
 /// The revision's fingerprint: everything that a task of it would see, keyed, so that the journal
 /// gives no value away. The count of replicas is not part of it: scaling makes no revision.
 pub(crate) fn fingerprint(
@@ -273,12 +211,12 @@ pub(crate) fn fingerprint(
         hasher.update(bytes);
     };
     let service = &definition.service;
-    add("definition", service.definition.as_bytes());
+    add("definition", service.task_definition.as_bytes());
     // The original text of every value: a service's address may change without making a revision.
     for (name, value) in &service.environment {
         add(name, value.as_bytes());
     }
-    for word in resolve::command_line(service).unwrap_or_default() {
+    for word in service.local_command().unwrap_or_default() {
         add("argument", word.as_bytes());
     }
     if let Some(artifact) = artifact {
@@ -288,130 +226,6 @@ pub(crate) fn fingerprint(
         add(name, content);
     }
     hasher.finalize().to_hex()[..32].to_owned()
-}
-
-/// Contents of the secrets and configs that the service mounts: a rotated secret is a new revision.
-pub(crate) fn mounted_files(service: &Service, around: &Surroundings) -> Vec<(String, Vec<u8>)> {
-    around
-        .mounts
-        .get(&service.name)
-        .into_iter()
-        .flatten()
-        .map(|(target, path)| (target.clone(), std::fs::read(path).unwrap_or_default()))
-        .collect()
-}
-
-/// Makes the files that the stack's secrets and configs are read from: random values where
-/// `x-cais.generate` asks and the file is missing, stand-ins for `environment:` and `content:`.
-///
-/// # Errors
-/// A secret's file is missing, or cannot be written.
-pub(crate) fn prepare_mounts(
-    stack: &Stack,
-    stand_ins: &Path,
-    variables: &BTreeMap<String, String>,
-) -> Outcome {
-    for (kind, sources) in [("secret", &stack.secrets), ("config", &stack.configs)] {
-        for (name, source) in sources {
-            if !is_mounted(stack, kind, name) {
-                continue;
-            }
-            match &source.origin {
-                FileOrigin::File(path) => {
-                    let path = stack.directory.join(path);
-                    if path.exists() {
-                        continue;
-                    }
-                    if !source.generate {
-                        return Err(Failure::new(
-                            Exit::Error,
-                            format!("the file of the {kind} `{name}`, `{}`, is not there", path.display()),
-                        )
-                        .help(format!(
-                            "write it, or let cais make a random value: {kind}s.{name}.x-cais.generate: true"
-                        )));
-                    }
-                    write_private(&path, random_secret()?.as_bytes())?;
-                }
-                FileOrigin::Environment(variable) => {
-                    let value = variables.get(variable).ok_or_else(|| {
-                        Failure::new(Exit::Error, format!("the {kind} `{name}` wants the variable `{variable}`, which is not set"))
-                            .help(format!("set it: `export {variable}=…`"))
-                    })?;
-                    write_private(&stand_ins.join(format!("{kind}-{name}")), value.as_bytes())?;
-                }
-                FileOrigin::Content(content) => {
-                    write_private(
-                        &stand_ins.join(format!("{kind}-{name}")),
-                        content.as_bytes(),
-                    )?;
-                }
-                FileOrigin::External => {
-                    return Err(Failure::new(
-                        Exit::Usage,
-                        format!("the {kind} `{name}` is external: without a container engine nobody holds it"),
-                    )
-                    .help(format!("give it a file: {kind}s.{name}.file")));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_mounted(stack: &Stack, kind: &str, name: &str) -> bool {
-    stack.services.values().any(|service| {
-        let mounts = if kind == "secret" {
-            &service.secrets
-        } else {
-            &service.configs
-        };
-        mounts.iter().any(|mount| mount.source == name)
-    })
-}
-
-/// 32 random bytes from the kernel in hexadecimal: no character that a shell, a URL or a Redis configuration minds.
-fn random_secret() -> Outcome<String> {
-    Ok(random_bytes()?
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
-}
-
-/// 32 random bytes from the kernel.
-pub(crate) fn random_bytes() -> Outcome<[u8; 32]> {
-    use std::io::Read;
-    let mut bytes = [0; 32];
-    std::fs::File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut bytes))
-        .map_err(|error| Failure::new(Exit::Error, format!("cannot read /dev/urandom: {error}")))?;
-    Ok(bytes)
-}
-
-/// Writes a file that only its owner can read; whole or not at all.
-pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome {
-    let cannot = |error: std::io::Error| {
-        Failure::new(
-            Exit::Error,
-            format!("cannot write `{}`: {error}", path.display()),
-        )
-    };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    if !folder.exists() {
-        crate::paths::private_dir(folder)?;
-    }
-    let temporary = path.with_extension("new");
-    let _ = std::fs::remove_file(&temporary);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(cannot)?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .map_err(cannot)?;
-    std::fs::rename(&temporary, path).map_err(cannot)
 }
 
 /// Loopback addresses by service, for resolving names.
@@ -440,17 +254,5 @@ mod tests {
             .map(|s| (*s).to_owned())
             .collect();
         assert_eq!(shell_programs(&argv), ["redis-server"]);
-    }
-
-    #[test]
-    fn a_secret_is_written_for_its_owner_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secrets/password");
-        write_private(&path, b"x").unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(random_secret().unwrap().len(), 64);
     }
 }

@@ -9,6 +9,7 @@ use cais_gateway::table::RouteTable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
@@ -107,6 +108,7 @@ impl Gateway {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
+            .mode(0o600)
             .open(self.paths.supervisor_log());
         let stderr = log.map_or_else(|_| Stdio::null(), Stdio::from);
         // /proc/self/exe: the same program even when its file was replaced since.
@@ -147,8 +149,13 @@ impl Gateway {
         )
         .await
         .map_err(|error| error.to_string())?;
-        let (listening, pid) = match wait_for(&mut from, |message| match message {
-            FromGateway::Hello { listening, pid, .. } => Some((listening.clone(), *pid)),
+        let (listening, pid, cores) = match wait_for(&mut from, |message| match message {
+            FromGateway::Hello {
+                listening,
+                pid,
+                cores,
+                ..
+            } => Some((listening.clone(), *pid, *cores)),
             _ => None,
         })
         .await
@@ -157,20 +164,8 @@ impl Gateway {
             None => return Err("it did not answer".to_owned()),
         };
         if !listening.is_empty() && self.sockets.is_empty() {
-            link.send(ToGateway::HandOver, vec![])
-                .await
-                .map_err(|error| error.to_string())?;
-            let Some((addresses, sockets)) = wait_for(&mut from, |message| match message {
-                FromGateway::Sockets { sockets } => Some(sockets.clone()),
-                _ => None,
-            })
-            .await
-            else {
-                return Err("it did not hand over its sockets".to_owned());
-            };
-            for (address, socket) in addresses.into_iter().zip(sockets) {
-                self.sockets.entry(address).or_default().push(socket);
-            }
+            self.take_over(&link, &mut from, listening.len() * cores as usize)
+                .await?;
         }
         self.connection += 1;
         self.connected_at = Some(tokio::time::Instant::now());
@@ -185,6 +180,35 @@ impl Gateway {
         });
         self.link = Some(link);
         self.pid = Some(pid);
+        Ok(())
+    }
+
+    /// Copies every listening socket of a gateway that an earlier supervisor left; they come in as many
+    /// frames as they need.
+    async fn take_over(
+        &mut self,
+        link: &GatewayClient,
+        from: &mut mpsc::UnboundedReceiver<(FromGateway, Vec<OwnedFd>)>,
+        count: usize,
+    ) -> Result<(), String> {
+        link.send(ToGateway::HandOver, vec![])
+            .await
+            .map_err(|error| error.to_string())?;
+        let mut taken = 0;
+        while taken < count {
+            let Some((addresses, sockets)) = wait_for(from, |message| match message {
+                FromGateway::Sockets { sockets } => Some(sockets.clone()),
+                _ => None,
+            })
+            .await
+            else {
+                return Err("it did not hand over its sockets".to_owned());
+            };
+            taken += addresses.len().max(1);
+            for (address, socket) in addresses.into_iter().zip(sockets) {
+                self.sockets.entry(address).or_default().push(socket);
+            }
+        }
         Ok(())
     }
 

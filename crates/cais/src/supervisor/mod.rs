@@ -3,16 +3,21 @@
 
 pub(crate) mod address;
 mod apply;
+pub(crate) mod artifact;
 pub(crate) mod clock;
 pub(crate) mod definition;
 mod gateway;
+mod holder;
+pub(crate) mod mounts;
 mod perform;
 mod probe;
 mod recover;
 mod request;
 pub(crate) mod resolve;
 pub(crate) mod revise;
+mod rollback;
 mod serve;
+mod snapshot;
 mod table;
 mod wait;
 
@@ -65,6 +70,8 @@ pub(crate) struct Boot {
 pub(crate) enum Booted {
     /// The control socket accepts.
     Ready { pid: u32 },
+    /// Another supervisor has the project.
+    Taken,
     /// It cannot work.
     Failed {
         exit: Exit,
@@ -75,7 +82,7 @@ pub(crate) enum Booted {
 
 /// What wakes the loop besides its timer.
 enum Input {
-    Event(Event),
+    Event(Box<Event>),
     Request(Box<crate::control::Request>, Replies),
     Started(TaskId, Result<(TaskHandle, Arc<Manner>), String>),
     ReviveGateway,
@@ -172,11 +179,20 @@ pub(crate) async fn run(boot: Boot, ready: impl FnOnce(&Booted)) -> Outcome {
     paths.create()?;
     // Held to the end: one supervisor a project.
     let Some(_lock) = recover::lock(&paths)? else {
-        return Err(Failure::new(
-            Exit::Error,
-            format!("another supervisor already runs `{}`", boot.project),
-        ));
+        ready(&Booted::Taken);
+        return Ok(());
     };
+    let result = supervise(boot, paths.clone(), ready).await;
+    if result.is_err() {
+        // What a dead supervisor's tasks listen on stays: only an empty folder goes.
+        let _ = std::fs::remove_file(paths.control_socket());
+        let _ = std::fs::remove_dir(&paths.runtime);
+    }
+    result
+}
+
+/// The life of the one supervisor of a project.
+async fn supervise(boot: Boot, paths: Paths, ready: impl FnOnce(&Booted)) -> Outcome {
     let journal = Journal::open(&paths.journal()).map_err(journal_failure)?;
     let clock = Clock::of(&journal).map_err(journal_failure)?;
     journal
@@ -255,7 +271,7 @@ impl Supervisor {
 
     /// How long nothing needs doing.
     fn sleep(&self) -> Duration {
-        if !self.unwritten.is_empty() {
+        if !self.unwritten.is_empty() || self.journal_fault.is_some() {
             return JOURNAL_RETRY;
         }
         let deadlines = self.waiters.iter().filter_map(|waiter| waiter.deadline);
@@ -268,7 +284,7 @@ impl Supervisor {
 
     async fn take(&mut self, input: Input) {
         match input {
-            Input::Event(event) => self.feed(event).await,
+            Input::Event(event) => self.feed(*event).await,
             Input::Request(request, replies) => self.request(*request, replies).await,
             Input::Started(task, result) => self.task_started(task, result).await,
             Input::ReviveGateway => self.revive_gateway().await,
@@ -297,19 +313,23 @@ impl Supervisor {
         self.feed(Event::Tick).await;
     }
 
-    /// One step, retried later when the journal cannot be written.
+    /// One step, retried later when the journal cannot be written. Ticks and answers of probes are
+    /// not kept: time passes again, and the engine asks again.
     async fn feed(&mut self, event: Event) {
         if let Err(error) = self.try_feed(event.clone()).await {
-            tracing::error!(%error, "the journal cannot be written; the step waits");
-            self.journal_fault = Some(error.to_string());
-            self.unwritten.push_back(event);
+            let failure = journal_failure(error);
+            tracing::error!(%failure, "the journal cannot be written; the step waits");
+            self.journal_fault = Some(failure.message);
+            if !is_routine(&event) {
+                self.unwritten.push_back(event);
+            }
         }
     }
 
     /// One step: decide, commit, perform. When the commit fails nothing has happened.
     async fn try_feed(&mut self, event: Event) -> Result<(), JournalError> {
         let now = self.now();
-        let routine = matches!(event, Event::Probed { .. } | Event::Tick);
+        let routine = is_routine(&event);
         let mut next = self.state.clone();
         let outcome = cais_engine::state::step(&mut next, event, now);
         let acts = outcome
@@ -438,6 +458,11 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// Events that come again by themselves.
+fn is_routine(event: &Event) -> bool {
+    matches!(event, Event::Probed { .. } | Event::Tick)
 }
 
 /// A journal's refusal as the command line shows it.

@@ -26,11 +26,11 @@ impl Supervisor {
                         Some(manner) => manner.probes.ask(kind).await,
                         None => Err("the task is not running".to_owned()),
                     };
-                    let _ = inbox.send(Input::Event(Event::Probed {
+                    let _ = inbox.send(Input::Event(Box::new(Event::Probed {
                         task,
                         kind,
                         outcome,
-                    }));
+                    })));
                 });
             }
             Action::Unroute { task } => {
@@ -152,17 +152,17 @@ impl Supervisor {
         }
         let Some(live) = self.tasks.get(&task) else {
             // Nobody holds it: it is over, and its end was reported or will never be.
-            let _ = self.inbox.send(Input::Event(Event::Exited {
+            let _ = self.inbox.send(Input::Event(Box::new(Event::Exited {
                 task,
                 status: ExitStatus::Unknown,
-            }));
+            })));
             return;
         };
         match how {
             EndWhenStarted::Stop => {
                 live.handle
                     .stop(live.manner.stop_signal, live.manner.stop_grace)
-                    .await
+                    .await;
             }
             EndWhenStarted::Kill => live.handle.kill().await,
         }
@@ -187,8 +187,12 @@ impl Supervisor {
         for task in unknown {
             self.unrouting.remove(&task);
             self.unrouted.remove(&task);
-            let _ = self.inbox.send(Input::Event(Event::Unrouted { task }));
-            let _ = self.inbox.send(Input::Event(Event::Drained { task }));
+            let _ = self
+                .inbox
+                .send(Input::Event(Box::new(Event::Unrouted { task })));
+            let _ = self
+                .inbox
+                .send(Input::Event(Box::new(Event::Drained { task })));
         }
         let awaited = self
             .unrouting

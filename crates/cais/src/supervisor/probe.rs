@@ -15,6 +15,9 @@ use tokio::net::TcpStream;
 /// At most so much of a failing check's answer is shown.
 const ANSWER_SHOWN: usize = 200;
 
+/// An answer is read up to here.
+const BODY_READ: usize = 64 * 1024;
+
 /// The questions that can be asked of a task.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Probes {
@@ -158,27 +161,23 @@ async fn get(address: SocketAddr, path: &str) -> Result<(), String> {
         .send_request(request)
         .await
         .map_err(|error| failed(error.to_string()))?;
-    let status = answer.status();
-    let result = if status.as_u16() < 400 {
-        Ok(())
-    } else {
-        let mut body = answer.into_body();
-        let mut text = Vec::new();
-        while text.len() < ANSWER_SHOWN {
-            match body.frame().await {
-                Some(Ok(frame)) => {
-                    text.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data))
-                }
-                _ => break,
-            }
+    let status = answer.status().as_u16();
+    // Read to its end: a program whose answer is cut off complains in its log at every probe.
+    let mut body = answer.into_body();
+    let mut text = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        let room = BODY_READ.saturating_sub(text.len());
+        if room == 0 {
+            break;
         }
-        let text = shorten(String::from_utf8_lossy(&text).trim(), ANSWER_SHOWN);
-        let code = status.as_u16();
-        Err(if text.is_empty() {
-            format!("GET {path} answered {code}")
-        } else {
-            format!("GET {path} answered {code}: {text}")
-        })
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        text.extend_from_slice(&data[..data.len().min(room)]);
+    }
+    let text = shorten(String::from_utf8_lossy(&text).trim(), ANSWER_SHOWN);
+    let result = match status {
+        0..400 => Ok(()),
+        _ if text.is_empty() => Err(format!("GET {path} answered {status}")),
+        _ => Err(format!("GET {path} answered {status}: {text}")),
     };
     connection.abort();
     result

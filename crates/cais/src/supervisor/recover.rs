@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 
 /// Takes the project's supervisor lock; `None` when another supervisor has it.
 pub(super) fn lock(paths: &Paths) -> Outcome<Option<File>> {
@@ -19,6 +20,7 @@ pub(super) fn lock(paths: &Paths) -> Outcome<Option<File>> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(|error| {
             Failure::new(

@@ -1,13 +1,9 @@
 //! What each request of the command line means to the loop.
 
-use super::{Replies, Supervisor, clock, journal_failure};
-use crate::control::{
-    Apply, Endpoints, PROTOCOL_VERSION, Reply, Request, Snapshot, TaskEndpoint, Until, Wait,
-};
-use crate::exit::{Exit, Failure, Outcome};
-use cais_engine::event::{Event, RevisionNumber, Submission};
-use cais_engine::view::ServiceView;
-use cais_gateway::table::Serves;
+use super::{Replies, Supervisor, journal_failure};
+use crate::control::{Apply, PROTOCOL_VERSION, Reply, Request, Until, Wait};
+use crate::exit::{Exit, Failure};
+use cais_engine::event::Event;
 use cais_model::name::ServiceName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -92,7 +88,7 @@ impl Supervisor {
     }
 
     /// Names of the services that the engine knows.
-    fn known(&self) -> BTreeSet<ServiceName> {
+    pub(super) fn known(&self) -> BTreeSet<ServiceName> {
         cais_engine::state::views(&self.state)
             .into_iter()
             .map(|view| view.service)
@@ -133,7 +129,7 @@ impl Supervisor {
     }
 
     /// Feeds events and answers when what they began is done.
-    async fn change(
+    pub(super) async fn change(
         &mut self,
         events: Vec<Event>,
         awaited: BTreeSet<ServiceName>,
@@ -156,122 +152,6 @@ impl Supervisor {
         }
     }
 
-    async fn roll_back(
-        &mut self,
-        service: Option<ServiceName>,
-        revision: Option<u32>,
-        wait: Wait,
-        replies: Replies,
-    ) {
-        let targets = match self.rollback_targets(service, revision, &replies) {
-            Ok(targets) => targets,
-            Err(failure) => return replies.fail(&failure),
-        };
-        let awaited = targets.keys().cloned().collect();
-        let events = targets
-            .into_iter()
-            .map(|(service, submission)| Event::Rollback {
-                service,
-                submission,
-            })
-            .collect();
-        self.change(events, awaited, wait, replies).await;
-    }
-
-    /// What a rollback goes to: the revision named, or the newest completed one before the present.
-    fn rollback_targets(
-        &mut self,
-        service: Option<ServiceName>,
-        revision: Option<u32>,
-        replies: &Replies,
-    ) -> Outcome<BTreeMap<ServiceName, Submission>> {
-        let views = cais_engine::state::views(&self.state);
-        let named: BTreeSet<ServiceName> = service.iter().cloned().collect();
-        if let Some(failure) = unknown_service(&named, &self.known(), &self.skipped) {
-            return Err(failure);
-        }
-        let newest = views.iter().filter_map(|view| self.release_of(view)).max();
-        let mut targets = BTreeMap::new();
-        for view in &views {
-            let is_meant = match &service {
-                Some(service) => service == &view.service,
-                None => newest.is_some() && self.release_of(view) == newest,
-            };
-            if !is_meant {
-                continue;
-            }
-            let target = match revision {
-                Some(revision) => Some(RevisionNumber(revision)),
-                None => self
-                    .journal
-                    .completed_before(&view.service, Some(view.target))
-                    .map_err(journal_failure)?,
-            };
-            match target {
-                Some(target) => {
-                    let submission = self.submission_of(view, target, replies)?;
-                    targets.insert(view.service.clone(), submission);
-                }
-                None if service.is_some() => return Err(nothing_to_go_back_to(&view.service)),
-                None => {}
-            }
-        }
-        if targets.is_empty() {
-            let failure = Failure::new(Exit::Error, "there is nothing to roll back to");
-            return Err(failure.help("see what was deployed: `cais history`"));
-        }
-        Ok(targets)
-    }
-
-    /// The release that a service's present revision came with.
-    fn release_of(&self, view: &ServiceView) -> Option<i64> {
-        let revisions = self.journal.revisions(&view.service).ok()?;
-        revisions
-            .iter()
-            .find(|revision| revision.number == view.target)
-            .map(|revision| revision.release)
-    }
-
-    fn submission_of(
-        &mut self,
-        view: &ServiceView,
-        revision: RevisionNumber,
-        replies: &Replies,
-    ) -> Outcome<Submission> {
-        let service = &view.service;
-        let kept = self.journal.revisions(service).map_err(journal_failure)?;
-        let Some(kept) = kept
-            .into_iter()
-            .find(|candidate| candidate.number == revision)
-        else {
-            let failure = Failure::new(
-                Exit::Usage,
-                format!("`{service}` has no revision {revision}"),
-            );
-            return Err(failure.help(format!("see its revisions: `cais history {service}`")));
-        };
-        // It must load before anything is stopped for it.
-        if !self
-            .definitions
-            .contains_key(&(service.clone(), revision.0))
-            && !self.load_definition(service, revision)?.1
-        {
-            replies.send(Reply::Remark {
-                text: format!(
-                    "revision {revision} of `{service}` gets today's variables, secrets and configs: \
-                     some have changed since, and their old values were not kept"
-                ),
-            });
-        }
-        self.definition(service, revision)?;
-        Ok(Submission {
-            revision,
-            policy: kept.policy,
-            desired: view.desired,
-            force: false,
-        })
-    }
-
     async fn down(&mut self, now: bool, replies: Replies) {
         self.downs.push(replies);
         if self.is_empty() {
@@ -280,6 +160,10 @@ impl Supervisor {
         // A journal that cannot be written must not keep anybody from stopping: the step is kept in
         // memory and tried again.
         self.feed(Event::Down).await;
+        if let (Some(fault), Some(replies)) = (&self.journal_fault, self.downs.last()) {
+            let text = format!("nothing is stopped before it can be recorded: {fault}");
+            replies.send(Reply::Remark { text });
+        }
         if now {
             for live in self.tasks.values() {
                 live.handle.kill().await;
@@ -313,78 +197,9 @@ impl Supervisor {
         tracing::info!("nothing to supervise; leaving");
         self.finish().await;
     }
-
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let services = cais_engine::state::views(&self.state);
-        let mut endpoints: BTreeMap<ServiceName, Endpoints> = BTreeMap::new();
-        for (address, serves) in &self.listeners {
-            match serves {
-                Serves::Http { routes } => {
-                    for route in routes {
-                        let host = route.host.clone().map_or_else(
-                            || address.to_string(),
-                            |host| format!("{host}:{}", address.port()),
-                        );
-                        let url = format!("http://{host}{}", route.path);
-                        endpoints
-                            .entry(route.service.clone())
-                            .or_default()
-                            .published
-                            .push(url);
-                    }
-                }
-                Serves::Tcp { service, .. } => {
-                    let own = self
-                        .around
-                        .addresses
-                        .get(service)
-                        .is_some_and(|own| address.ip() == *own);
-                    let endpoint = endpoints.entry(service.clone()).or_default();
-                    let list = if own {
-                        &mut endpoint.internal
-                    } else {
-                        &mut endpoint.published
-                    };
-                    list.push(address.to_string());
-                }
-            }
-        }
-        for view in &services {
-            let endpoint = endpoints.entry(view.service.clone()).or_default();
-            for task in &view.tasks {
-                let pid = self.tasks.get(&task.task).map(|live| live.handle.pid());
-                let ports = self.ports.get(&task.task.0).cloned().unwrap_or_default();
-                endpoint
-                    .tasks
-                    .insert(task.task.0, TaskEndpoint { pid, ports });
-            }
-        }
-        Snapshot {
-            project: self.boot.project.clone(),
-            directory: self.boot.directory.clone(),
-            supervisor: Some(std::process::id()),
-            gateway: self.gateway.pid(),
-            now_ms: self.now().0,
-            at_ms: clock::epoch_ms(),
-            fault: self.journal_fault.clone(),
-            services,
-            endpoints,
-            skipped: self.skipped.clone(),
-        }
-    }
 }
 
-fn nothing_to_go_back_to(service: &ServiceName) -> Failure {
-    Failure::new(
-        Exit::Error,
-        format!(
-            "there is nothing to roll `{service}` back to: no other revision of it ever completed"
-        ),
-    )
-    .help(format!("see what was deployed: `cais history {service}`"))
-}
-
-fn unknown_service(
+pub(super) fn unknown_service(
     asked: &BTreeSet<ServiceName>,
     known: &BTreeSet<ServiceName>,
     skipped: &BTreeMap<ServiceName, String>,
@@ -414,7 +229,7 @@ async fn wait_for_exit(pid: u32, limit: Duration) {
         // A zombie has finished, whoever reaps it.
         match std::fs::read_to_string(&stat) {
             Ok(text) if !text.contains(") Z ") => {
-                tokio::time::sleep(Duration::from_millis(5)).await
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
             _ => return,
         }

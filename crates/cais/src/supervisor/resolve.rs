@@ -3,8 +3,10 @@
 //!
 //! Compose files speak of other services by name, as their containers do. A process has no such
 //! names, so in environment values an exact service name is replaced by that service's loopback
-//! address: as the whole value, as the host of a URL, or as a host in a `host:port` list. Nothing
-//! else is touched, and `cais config --runtime process` lists every replacement.
+//! address: as the host of a URL, as a host in a `host:port` list, or as the whole value of a variable
+//! whose name asks for a host (`DB_HOST: postgres`, but not `POSTGRES_DB: postgres`: in public files
+//! every second value that equals a service's name is a database, a user or a driver). Nothing else
+//! is touched, and `cais config --runtime process` lists every replacement.
 
 use cais_model::name::ServiceName;
 use cais_model::stack::{FileMount, Protocol, Service, Stack};
@@ -52,7 +54,7 @@ pub(crate) fn environment(
     for (variable, original) in &service.environment {
         let replacement = match mounts.get(original) {
             Some(path) => Some(Some(path.display().to_string())),
-            None => addressed(original, around),
+            None => addressed(variable, original, around),
         };
         match replacement {
             None => {
@@ -75,8 +77,8 @@ pub(crate) fn environment(
 }
 
 /// `None`: no service is named. `Some(None)`: a skipped one is.
-fn addressed(value: &str, around: &Surroundings) -> Option<Option<String>> {
-    let spans = host_spans(value);
+fn addressed(variable: &str, value: &str, around: &Surroundings) -> Option<Option<String>> {
+    let spans = host_spans(value, wants_host(variable));
     let mut result = String::new();
     let mut from = 0;
     let mut replaced = false;
@@ -98,9 +100,19 @@ fn addressed(value: &str, around: &Surroundings) -> Option<Option<String>> {
     })
 }
 
-/// Byte ranges of `value` that are a host: the whole value, a URL's host, or the hosts of a
-/// comma-separated list of `host:port`.
-fn host_spans(value: &str) -> Vec<(usize, usize)> {
+/// Does the variable's name end with a word for a host? (`DB_HOST`, `PGHOST`, `discovery.seed_hosts`)
+fn wants_host(variable: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "HOST", "HOSTS", "HOSTNAME", "ADDR", "ADDRESS", "SERVER", "SERVERS", "ENDPOINT", "URL",
+        "URI", "BROKER", "BROKERS",
+    ];
+    let name = variable.to_ascii_uppercase();
+    WORDS.iter().any(|word| name.ends_with(word))
+}
+
+/// Byte ranges of `value` that are a host: a URL's host, the hosts of a comma-separated list of
+/// `host:port`, or the whole value where it `may_be_bare`.
+fn host_spans(value: &str, may_be_bare: bool) -> Vec<(usize, usize)> {
     if let Some(scheme) = value.find("://") {
         let authority = scheme + 3;
         let end = value[authority..]
@@ -111,13 +123,13 @@ fn host_spans(value: &str) -> Vec<(usize, usize)> {
         let hosts = value[authority..end]
             .rfind('@')
             .map_or(authority, |i| authority + i + 1);
-        return list_spans(value, hosts, end);
+        return list_spans(value, hosts, end, false);
     }
-    list_spans(value, 0, value.len())
+    list_spans(value, 0, value.len(), may_be_bare)
 }
 
-fn list_spans(value: &str, start: usize, end: usize) -> Vec<(usize, usize)> {
-    let alone = !value[start..end].contains(',') && start == 0;
+fn list_spans(value: &str, start: usize, end: usize, may_be_bare: bool) -> Vec<(usize, usize)> {
+    let alone = may_be_bare && !value[start..end].contains(',');
     let mut spans = Vec::new();
     let mut at = start;
     for item in value[start..end].split(',') {
@@ -135,25 +147,6 @@ fn list_spans(value: &str, start: usize, end: usize) -> Vec<(usize, usize)> {
         at += item.len() + 1;
     }
     spans
-}
-
-/// The command line of a service without a container; `None` when the file has none.
-pub(crate) fn command_line(service: &Service) -> Option<Vec<String>> {
-    if let Some(words) = service
-        .process
-        .as_ref()
-        .and_then(|process| process.command.clone())
-    {
-        return Some(words).filter(|words| !words.is_empty());
-    }
-    let words: Vec<String> = service
-        .entrypoint
-        .iter()
-        .flatten()
-        .chain(service.command.iter().flatten())
-        .cloned()
-        .collect();
-    Some(words).filter(|words| !words.is_empty())
 }
 
 /// The container ports that other services, routes and published ports reach this service by. The
@@ -249,6 +242,10 @@ mod tests {
     use super::*;
 
     fn check(value: &str, want: Option<Option<&str>>) {
+        check_variable("CACHE_HOST", value, want);
+    }
+
+    fn check_variable(variable: &str, value: &str, want: Option<Option<&str>>) {
         let name = |text: &str| ServiceName::parse(text).unwrap();
         let around = Surroundings {
             addresses: BTreeMap::from([
@@ -260,7 +257,7 @@ mod tests {
             mounts: BTreeMap::new(),
         };
         assert_eq!(
-            addressed(value, &around),
+            addressed(variable, value, &around),
             want.map(|v| v.map(str::to_owned)),
             "{value}"
         );
@@ -286,6 +283,17 @@ mod tests {
             "db:9092, redis:9092",
             Some(Some("127.80.0.2:9092, 127.80.0.1:9092")),
         );
+    }
+
+    #[test]
+    fn a_bare_name_is_a_host_only_where_the_variable_asks_for_one() {
+        for variable in ["PGHOST", "REDIS_SERVER", "discovery.seed_hosts", "DB__host"] {
+            check_variable(variable, "db", Some(Some("127.80.0.2")));
+        }
+        for variable in ["POSTGRES_DB", "DB_USER", "SERVICE_NAME", "QUEUE_DRIVER"] {
+            check_variable(variable, "db", None);
+            check_variable(variable, "db:5432", Some(Some("127.80.0.2:5432")));
+        }
     }
 
     #[test]

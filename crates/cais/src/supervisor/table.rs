@@ -5,7 +5,7 @@ use cais_engine::event::{RevisionNumber, TaskId};
 use cais_engine::view::Traffic;
 use cais_gateway::table::{HttpRoute, Pool, RouteTable, Serves, Target, Timeouts};
 use cais_model::name::ServiceName;
-use cais_model::stack::{Protocol, Service, Stack};
+use cais_model::stack::{Protocol, Service, Stack, is_http};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -84,7 +84,7 @@ pub(crate) fn listeners(
 /// then a rollout moves request by request. Anything else is forwarded byte by byte.
 fn speaks_http(service: &Service, app_protocol: Option<&str>) -> bool {
     match app_protocol {
-        Some(protocol) => matches!(protocol, "http" | "http2" | "grpc" | "h2c"),
+        Some(protocol) => is_http(protocol),
         None => service.route.is_some() || service.health.is_some(),
     }
 }

@@ -60,8 +60,11 @@ impl Stack {
         }
     }
 
-    pub(crate) async fn start(&self, spec: TaskSpec) -> Result<TaskHandle, process::StartError> {
-        process::start_with(
+    pub(crate) async fn start(
+        &self,
+        spec: TaskSpec,
+    ) -> Result<TaskHandle, process::launch::StartError> {
+        process::launch::start_with(
             Path::new(env!("CARGO_BIN_EXE_cais")),
             spec,
             self.events.clone(),
@@ -125,7 +128,7 @@ impl Stack {
             .unwrap();
         let (events, _) = unbounded_channel();
         let start = async move {
-            process::start_with(Path::new(env!("CARGO_BIN_EXE_cais")), spec, events)
+            process::launch::start_with(Path::new(env!("CARGO_BIN_EXE_cais")), spec, events)
                 .await
                 .unwrap()
                 .pid()

@@ -390,7 +390,7 @@ impl Checks {
 pub(crate) fn limits(bounds: Bounds, desired: u32) -> (u32, u32) {
     match bounds {
         Bounds::Percent { minimum, maximum } => (
-            desired * minimum.0 / 100 + u32::from(desired * minimum.0 % 100 > 0),
+            (desired * minimum.0).div_ceil(100),
             desired * maximum.0 / 100,
         ),
         Bounds::StartFirst { parallelism } => (

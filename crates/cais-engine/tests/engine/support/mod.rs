@@ -1,11 +1,6 @@
 //! A world that obeys the engine: tasks that start, turn healthy, drain and exit after delays, with
 //! seeded faults. The engine is driven exactly as the supervisor drives it.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "support of tests, in which a panic is a failure"
-)]
-
 pub(crate) mod invariants;
 
 use cais_engine::event::{
@@ -135,7 +130,6 @@ pub(crate) struct Process {
     pub(crate) started_at: Option<u64>,
     pub(crate) exit: Option<ExitStatus>,
     pub(crate) start_failed: bool,
-    pub(crate) stop_at: Option<u64>,
     /// Overrides what the behaviour says.
     pub(crate) sick: bool,
     pub(crate) unready: bool,
@@ -154,7 +148,7 @@ pub(crate) struct World {
     pub(crate) finished: u32,
     /// Does the gateway answer?
     pub(crate) gateway: bool,
-    /// Check that every step, not one in sixteen, is repeatable and survives the journal.
+    /// Check that every step, not one in sixty-four, is repeatable and survives the journal.
     pub(crate) thorough: bool,
     /// What happens to the next report of the world.
     pub(crate) fault: Option<Fault>,
@@ -217,7 +211,7 @@ impl World {
         let moment = self.now - self.booted_at;
         let before = self.state.clone();
         // Checking every step three times over would make the sequences few.
-        if self.thorough || self.checks.steps.is_multiple_of(16) {
+        if self.thorough || self.checks.steps.is_multiple_of(64) {
             self.checks.before_step(&before, &event, moment);
         }
         let outcome = step(&mut self.state, event.clone(), Moment(moment));
@@ -324,7 +318,6 @@ impl World {
             started_at,
             exit: None,
             start_failed,
-            stop_at: None,
             sick: false,
             unready: false,
         };

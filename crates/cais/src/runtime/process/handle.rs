@@ -72,11 +72,6 @@ impl TaskHandle {
         self.ask(Request::Kill {});
     }
 
-    /// Sends the task's group a signal that is not meant to end it.
-    pub(crate) async fn signal(&self, signal: Signal) {
-        self.ask(Request::Signal { signal });
-    }
-
     /// A task that is over needs no request.
     fn ask(&self, request: Request) {
         let _ = self.requests.send(request);

@@ -7,15 +7,15 @@
 mod adopt;
 mod forget;
 mod handle;
-mod launch;
+pub(crate) mod launch;
 mod remains;
 
 pub(crate) use crate::shim::signal::Signal;
 pub(crate) use crate::shim::spec::TaskSpec;
-pub(crate) use adopt::{AdoptError, Adopted, adopt};
+pub(crate) use adopt::{Adopted, adopt};
 pub(crate) use forget::forget;
 pub(crate) use handle::TaskHandle;
-pub(crate) use launch::{StartError, start, start_with};
+pub(crate) use launch::start;
 
 use cais_engine::event::{ExitStatus, TaskId};
 use tokio::sync::mpsc::UnboundedSender;

@@ -1,0 +1,6 @@
+//! End to end: the binary as a user runs it, with real processes and sockets. What a task, a gateway
+//! or the engine does by itself is tested beside its code.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod bad_input;
+mod support;
