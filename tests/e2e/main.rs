@@ -3,4 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod bad_input;
+mod dependencies;
+mod faults;
+mod rollouts;
+mod stack;
 mod support;

@@ -109,17 +109,11 @@ pub(crate) fn may_stop(state: &State, name: &ServiceName) -> bool {
         other != name
             && service.wanted != Wanted::Running
             && service.unfinished().next().is_some()
-            && depends_on(service, name)
+            // Through others, too: a migration that is over still stands between web and database.
+            && reaches(state, other, name)
             // A circle has no order; nobody in it waits.
             && !reaches(state, name, other)
     })
-}
-
-fn depends_on(service: &Service, name: &ServiceName) -> bool {
-    service
-        .revisions
-        .values()
-        .any(|policy| policy.depends_on.contains_key(name))
 }
 
 fn reaches(state: &State, from: &ServiceName, to: &ServiceName) -> bool {

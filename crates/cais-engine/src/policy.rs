@@ -302,7 +302,7 @@ mod tests {
             failure_action: FailureAction::Rollback,
             reset_on_healthy: true,
             progress_deadline: seconds(600),
-            deregistration_delay: seconds(30),
+            deregistration_delay: seconds(1),
             stop_grace: seconds(10),
         };
         assert_eq!(policy, expected);
@@ -427,6 +427,29 @@ mod tests {
                 (
                     "deploy: { update_config: { monitor: 7s } }\nx-cais: { rollout: { maximum: 300% } }",
                     (seconds(0), seconds(7), seconds(10)),
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn requests_are_waited_for_longer_than_connections() {
+        let delay = |more: &str| {
+            format!("expose: ['80']\nx-cais: {{ route: {{ path: / }}, rollout: {{ {more} }} }}")
+        };
+        check(
+            |policy| policy.deregistration_delay,
+            &[
+                ("expose: ['6379']", seconds(1)),
+                (
+                    "expose: ['80']\nx-cais: { route: { path: / } }",
+                    seconds(30),
+                ),
+                (&delay("monitor: 1s"), seconds(30)),
+                (&delay("deregistration_delay: 7s"), seconds(7)),
+                (
+                    "x-cais: { rollout: { deregistration_delay: 7s } }",
+                    seconds(7),
                 ),
             ],
         );

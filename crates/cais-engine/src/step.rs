@@ -303,8 +303,11 @@ fn stop_all(service: &mut Service, turn: &mut Turn<'_>) {
     }
 }
 
-/// A service that is to leave and has no process any more is gone.
+/// A service that is to leave and has no process any more is gone, after those that depend on it.
 fn remove(state: &mut State, name: &ServiceName, outcome: &mut Outcome) {
+    if !depend::may_stop(state, name) {
+        return;
+    }
     let Some(service) = state.services.get_mut(name) else {
         return;
     };

@@ -146,6 +146,11 @@ impl Targets {
         let mut draining: HashMap<(&ServiceName, u64), bool> = HashMap::new();
         for (service, pool) in &table.pools {
             for target in &pool.targets {
+                // One that no table had before, or that was forgotten meanwhile (it fell ill first), has
+                // nothing open; whoever drains it waits to hear just that.
+                if target.draining {
+                    self.state(service, target.task, 0);
+                }
                 draining.insert((service, target.task), target.draining);
             }
         }
@@ -231,6 +236,14 @@ mod tests {
         );
         assert_eq!(targets.drained(), []);
         drop(lease);
+        assert_eq!(targets.drained(), [(7, Load::default())]);
+        assert_eq!(targets.drained(), []);
+    }
+
+    #[test]
+    fn a_draining_target_that_was_not_in_the_last_table_is_reported_empty() {
+        let mut targets = Targets::default();
+        targets.settle(&table(&[(7, true)]));
         assert_eq!(targets.drained(), [(7, Load::default())]);
         assert_eq!(targets.drained(), []);
     }

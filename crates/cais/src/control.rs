@@ -269,12 +269,16 @@ impl Conversation {
 
     /// The next answer; `None` when the supervisor closed the connection.
     pub(crate) async fn next(&mut self) -> Outcome<Option<Reply>> {
-        let line = self.lines.next_line().await.map_err(|error| {
-            Failure::new(
-                Exit::Error,
-                format!("the supervisor's answer broke off: {error}"),
-            )
-        })?;
+        let line = match self.lines.next_line().await {
+            // Killed: the kernel closed its end.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => None,
+            line => line.map_err(|error| {
+                Failure::new(
+                    Exit::Error,
+                    format!("the supervisor's answer broke off: {error}"),
+                )
+            })?,
+        };
         let Some(line) = line else { return Ok(None) };
         match serde_json::from_str(&line) {
             Ok(Reply::Failed {

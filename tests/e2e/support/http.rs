@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 /// A whole answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
-    pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
@@ -68,7 +67,6 @@ fn parse(text: &str) -> Result<Answer, Failed> {
         return Err(Failed::Status(status, body.trim().to_owned()));
     }
     Ok(Answer {
-        status,
         head: head.to_owned(),
         body: body.trim_end().to_owned(),
     })

@@ -267,6 +267,8 @@ pub(crate) struct Task {
     pub(crate) pid: Option<u32>,
     pub(crate) reason: Option<String>,
     pub(crate) exit: Option<String>,
+    /// Where it listens on 127.0.0.1, if its container port is 8080.
+    pub(crate) port: Option<u16>,
 }
 
 impl Task {
@@ -281,6 +283,9 @@ impl Task {
             pid: row["pid"].as_u64().and_then(|pid| pid.try_into().ok()),
             reason: text("reason"),
             exit: text("exit"),
+            port: row["ports"]["8080"]
+                .as_u64()
+                .and_then(|port| port.try_into().ok()),
         }
     }
 }
@@ -326,6 +331,15 @@ fn path() -> String {
         format!("{}:{path}", folder.trim())
     };
     PATH.get_or_init(find).clone()
+}
+
+/// Where a program is.
+pub(crate) fn program(name: &str) -> PathBuf {
+    path()
+        .split(':')
+        .map(|folder| Path::new(folder).join(name))
+        .find(|file| file.exists())
+        .unwrap_or_else(|| panic!("no `{name}` in PATH"))
 }
 
 /// Says that a test cannot run here, where people and CI look.

@@ -11,10 +11,9 @@ pub(crate) struct Process {
     pub(crate) command: String,
 }
 
-/// Every living process whose environment names `root`: supervisors, gateways, shims and tasks get
-/// their HOME from it. A zombie has no environment any more.
+/// Every living process whose environment names `root` (supervisors, gateways and tasks get their HOME
+/// from it), and every shim that has a file of it open: a shim has no environment. A zombie has neither.
 pub(crate) fn of(root: &Path) -> Vec<Process> {
-    let mark = root.as_os_str().as_encoded_bytes();
     let own = std::process::id();
     let mut found: Vec<Process> = std::fs::read_dir("/proc")
         .into_iter()
@@ -22,14 +21,27 @@ pub(crate) fn of(root: &Path) -> Vec<Process> {
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
         .filter(|pid| *pid != own)
-        .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|environ| environ.windows(mark.len()).any(|window| window == mark))
-        })
         .filter_map(look)
+        .filter(|process| is_of(process, root))
         .collect();
     found.sort_by_key(|process| process.pid);
     found
+}
+
+fn is_of(process: &Process, root: &Path) -> bool {
+    let pid = process.pid;
+    if process.command.starts_with("cais shim") {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        return files
+            .filter_map(|file| std::fs::read_link(file.path()).ok())
+            .any(|target| target.starts_with(root));
+    }
+    let mark = root.as_os_str().as_encoded_bytes();
+    std::fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.windows(mark.len()).any(|window| window == mark))
 }
 
 /// `None` when it is gone, or a zombie.

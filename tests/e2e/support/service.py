@@ -1,7 +1,7 @@
 """A web service for tests: says who it is, answers health checks, and misbehaves on request.
 
 Its behaviour comes from its environment, and from files beside it that a test makes and removes:
-NAME.not-ready makes /readyz answer 503, NAME.unhealthy makes /healthz answer 500.
+NAME.not-ready makes /readyz answer 503, NAME.unhealthy or PID.unhealthy makes /healthz answer 500.
 """
 
 import os
@@ -21,9 +21,12 @@ def number(variable):
 
 def answer(path):
     if path == "/healthz":
-        return (500, "liveness is off") if os.path.exists(f"{name}.unhealthy") else (200, "alive")
+        sick = any(os.path.exists(f"{who}.unhealthy") for who in (name, os.getpid()))
+        return (500, "liveness is off") if sick else (200, "alive")
     if path == "/readyz":
         return (503, "readiness is off") if os.path.exists(f"{name}.not-ready") else (200, "ready")
+    if path == "/exit":
+        os._exit(int(os.environ.get("EXIT_CODE", "1")))
     if path.endswith("/slow"):
         time.sleep(number("SLOW_SECONDS") or 0.5)
     return 200, f"{name} {revision} {os.getpid()}"

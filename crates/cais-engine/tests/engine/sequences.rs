@@ -12,6 +12,7 @@ use cais_model::name::ServiceName;
 use cais_model::stack::{Condition, FailureAction, ProbeTiming, Restart, Threshold};
 use proptest::prelude::*;
 use proptest::sample::select;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -651,7 +652,25 @@ impl Driver {
     }
 }
 
-fn check(sequence: &Sequence) -> u64 {
+/// How far the sequences reached: a promise that is never tried is not kept.
+#[derive(Default)]
+struct Reach {
+    steps: u64,
+    rollouts: BTreeMap<String, u64>,
+}
+
+impl Reach {
+    fn note(&mut self, world: &World) {
+        self.steps += world.checks.steps;
+        for service in SERVICES {
+            for state in world.rollout_states(service) {
+                *self.rollouts.entry(format!("{state:?}")).or_default() += 1;
+            }
+        }
+    }
+}
+
+fn check(sequence: &Sequence, reach: &RefCell<Reach>) {
     let mut world = World::default();
     world.thorough = false;
     world.run(1);
@@ -712,7 +731,7 @@ fn check(sequence: &Sequence) -> u64 {
         "processes outlive `down`\n{}",
         driver.world.story()
     );
-    driver.world.checks.steps
+    reach.borrow_mut().note(&driver.world);
 }
 
 /// Bounds that leave no room fail a rollout, and with it the rollouts that wait for it.
@@ -741,14 +760,19 @@ fn whatever_happens_the_promises_hold_and_the_stack_converges() {
         max_shrink_time: 8_000,
         ..Default::default()
     };
-    let steps = std::cell::Cell::new(0_u64);
+    let reach = RefCell::new(Reach::default());
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let result = runner.run(&sequences(), |sequence| {
-        steps.set(steps.get() + check(&sequence));
+        check(&sequence, &reach);
         Ok(())
     });
     if let Err(failure) = result {
         panic!("{failure}");
     }
-    println!("{cases} sequences, {} steps", steps.get());
+    let Reach { steps, rollouts } = reach.into_inner();
+    println!("{cases} sequences, {steps} steps; rollouts that were {rollouts:?}");
+    assert!(
+        cases < 1_000 || rollouts.len() == 9,
+        "the sequences reach only {rollouts:?}"
+    );
 }

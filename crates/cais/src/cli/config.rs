@@ -20,8 +20,8 @@ pub(crate) struct ConfigArgs {
     /// Print the names of the services
     #[arg(long)]
     services: bool,
-    /// Print what this runtime replaces in environment values
-    #[arg(long, value_name = "RUNTIME")]
+    /// Print what a runtime (process) replaces in environment values
+    #[arg(long, value_name = "RUNTIME", hide_possible_values = true)]
     runtime: Option<RuntimeName>,
     /// Print values that look like secrets in clear
     #[arg(long)]

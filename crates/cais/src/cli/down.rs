@@ -18,7 +18,7 @@ pub(crate) async fn run(global: &Global, args: DownArgs) -> Outcome {
     let project = Project::load(global)?;
     let was_there = has_anything(&project);
     if was_there {
-        take_down(global, &project, false).await?;
+        take_down(Display::new(global), &project, false).await?;
     }
     if args.volumes {
         remove_state(&project)?;
@@ -38,8 +38,7 @@ fn has_anything(project: &Project) -> bool {
 }
 
 /// Stops everything. A dead supervisor's tasks are adopted first: only a supervisor can end them well.
-pub(crate) async fn take_down(global: &Global, project: &Project, now: bool) -> Outcome {
-    let mut display = Display::new(global);
+pub(crate) async fn take_down(mut display: Display, project: &Project, now: bool) -> Outcome {
     let conversation = supervise::talk_or_start(project, &Request::Down { now }).await?;
     let result = verdict::follow(conversation, &mut display).await;
     display.finish();

@@ -6,6 +6,7 @@ use super::{Global, supervise};
 use crate::control::Request;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::logs::{self, Line, Options, Stream, Tail};
+use crate::paths::Paths;
 use anstyle::{AnsiColor, Color, Style};
 use cais_model::name::ServiceName;
 use clap::Args;
@@ -16,16 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
-    /// Go on with what is added
+    /// Keep printing what is added
     #[arg(short, long)]
     follow: bool,
     /// Lines of each task to begin with, or `all`
     #[arg(short = 'n', long, value_name = "LINES", default_value = "all", value_parser = parse_tail)]
     tail: Tail,
-    /// Nothing older: a time (2026-11-22T10:00:00Z) or a span (10m)
+    /// Only lines since a time (2026-11-22T10:00:00Z) or a span ago (10m)
     #[arg(long, value_name = "WHEN", value_parser = parse_when)]
     since: Option<Timestamp>,
-    /// Nothing younger
+    /// Only lines until a time or a span ago
     #[arg(long, value_name = "WHEN", value_parser = parse_when)]
     until: Option<Timestamp>,
     /// Only lines with this text
@@ -93,7 +94,9 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
         ..Options::default()
     };
     if args.follow {
-        return follow(&project, options, &mut printer).await;
+        let end = CancellationToken::new();
+        tokio::spawn(end_with_the_stack(project.paths.clone(), end.clone()));
+        return follow(&project, options, &mut printer, end).await;
     }
     match logs::read(&project.paths.state, &options) {
         Ok(lines) => lines.for_each(|line| printer.print(&line)),
@@ -108,8 +111,14 @@ pub(crate) async fn run(global: &Global, args: LogsArgs) -> Outcome {
     Ok(())
 }
 
-/// The stream of a foreground `up`: all services, from its beginning on.
-pub(crate) async fn follow_all(global: &Global, project: &Project, since: Timestamp) -> Outcome {
+/// The stream of a foreground `up`: all services, from its beginning until `end`; what was written until
+/// then still comes.
+pub(crate) async fn follow_all(
+    global: &Global,
+    project: &Project,
+    since: Timestamp,
+    end: CancellationToken,
+) -> Outcome {
     let mut printer = Printer {
         json: global.json(),
         timestamps: false,
@@ -120,29 +129,33 @@ pub(crate) async fn follow_all(global: &Global, project: &Project, since: Timest
         since: Some(since),
         ..Options::default()
     };
-    follow(project, options, &mut printer).await
+    follow(project, options, &mut printer, end).await
 }
 
-async fn follow(project: &Project, options: Options, printer: &mut Printer) -> Outcome {
-    let end = CancellationToken::new();
-    let mut lines = logs::follow(&project.paths.state, options, end.clone()).map_err(|error| {
+async fn follow(
+    project: &Project,
+    options: Options,
+    printer: &mut Printer,
+    end: CancellationToken,
+) -> Outcome {
+    let mut lines = logs::follow(&project.paths.state, options, end).map_err(|error| {
         Failure::new(Exit::Error, format!("the logs cannot be read: {error}"))
             .help("has the stack ever run? `cais up -d`")
     })?;
-    // When the supervisor ends in good order nothing more will come.
-    let paths = project.paths.clone();
-    tokio::spawn(async move {
-        if let Ok(Some(mut conversation)) = supervise::talk(&paths, &Request::Follow).await {
-            while let Ok(Some(_)) = conversation.next().await {}
-            if !paths.runtime.exists() {
-                end.cancel();
-            }
-        }
-    });
     while let Some(line) = lines.recv().await {
         printer.print(&line);
     }
     Ok(())
+}
+
+/// Cancels `end` when the supervisor ends in good order: nothing more will come.
+async fn end_with_the_stack(paths: Paths, end: CancellationToken) {
+    if let Ok(Some(mut conversation)) = supervise::talk(&paths, &Request::Follow).await {
+        while let Ok(Some(_)) = conversation.next().await {}
+        if !paths.runtime.exists() {
+            end.cancel();
+        }
+    }
 }
 
 /// Width of the widest task name that is likely, so that the bars stand below each other.

@@ -33,36 +33,39 @@ struct Cli {
     command: Command,
 }
 
+/// Their place in every command's help: below its own.
+const GLOBAL_OPTIONS: &str = "Global options";
+
 /// Options that every command takes, under Docker Compose's names.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
     // Before the verb only, as Docker Compose has it: after it `-f` is `logs --follow`.
     /// Compose file; repeat to merge several, `-` reads standard input
-    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    #[arg(help_heading = GLOBAL_OPTIONS, short = 'f', long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Project name
-    #[arg(short = 'p', long, value_name = "NAME", global = true)]
+    /// Project name; by default `name:` in the file, else the folder's name
+    #[arg(help_heading = GLOBAL_OPTIONS, short = 'p', long, value_name = "NAME", global = true)]
     project_name: Option<String>,
-    /// Folder that paths in the file are relative to
-    #[arg(long, value_name = "PATH", global = true)]
+    /// Folder that paths in the file are relative to; by default the file's own
+    #[arg(help_heading = GLOBAL_OPTIONS, long, value_name = "PATH", global = true)]
     project_directory: Option<PathBuf>,
     /// Enable a profile; repeatable
-    #[arg(long = "profile", value_name = "NAME", global = true)]
+    #[arg(help_heading = GLOBAL_OPTIONS, long = "profile", value_name = "NAME", global = true)]
     profiles: Vec<String>,
     /// File of variables, instead of .env; repeatable
-    #[arg(long = "env-file", value_name = "PATH", global = true)]
+    #[arg(help_heading = GLOBAL_OPTIONS, long = "env-file", value_name = "PATH", global = true)]
     env_files: Vec<PathBuf>,
-    /// How results are printed
-    #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT", global = true)]
+    /// How results are printed: table (for people) or json (for programs)
+    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Format::Table, value_name = "FORMAT", global = true)]
     format: Format,
     /// Short for --format json
-    #[arg(long, global = true)]
+    #[arg(help_heading = GLOBAL_OPTIONS, long, global = true)]
     json: bool,
-    /// How progress is shown
-    #[arg(long, value_enum, default_value_t = Progress::Auto, value_name = "KIND", global = true)]
+    /// How progress is shown: auto (a live tree on a terminal, lines elsewhere), tty, plain or quiet
+    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Progress::Auto, value_name = "KIND", global = true)]
     progress: Progress,
-    /// When colours and cursor movements are used
-    #[arg(long, value_enum, default_value_t = Ansi::Auto, value_name = "WHEN", global = true)]
+    /// When colours and cursor movements are used: auto (on a terminal), always or never
+    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Ansi::Auto, value_name = "WHEN", global = true)]
     ansi: Ansi,
 }
 

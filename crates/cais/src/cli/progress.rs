@@ -48,12 +48,20 @@ impl Display {
             Progress::Quiet => Form::Quiet,
             Progress::Tty => Form::live(),
             Progress::Auto if terminal && !global.json() => Form::live(),
-            Progress::Auto | Progress::Plain => Form::Plain {
-                began: Instant::now(),
-            },
+            Progress::Auto | Progress::Plain => return Self::plain(),
         };
         Self {
             form,
+            tasks: BTreeMap::new(),
+        }
+    }
+
+    /// Lines, wherever they go: beside a log that streams nothing is redrawn.
+    pub(crate) fn plain() -> Self {
+        Self {
+            form: Form::Plain {
+                began: Instant::now(),
+            },
             tasks: BTreeMap::new(),
         }
     }

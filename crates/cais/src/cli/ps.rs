@@ -164,7 +164,10 @@ fn row(view: &ServiceView, task: &TaskView, endpoints: &Endpoints, now_ms: u64) 
         state: task.phase,
         health: task.health,
         pid: endpoint.and_then(|endpoint| endpoint.pid),
-        uptime_seconds: task.started_at.map(|at| now_ms.saturating_sub(at.0) / 1000),
+        uptime_seconds: task
+            .started_at
+            .filter(|_| task.phase != TaskPhase::Stopped)
+            .map(|at| now_ms.saturating_sub(at.0) / 1000),
         reason: task.reason.clone(),
         exit: task.exit.map(ended),
         published: endpoints.published.clone(),

@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use cais_model::name::ServiceName;
 use clap::Args;
 use std::collections::BTreeSet;
+use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -118,7 +119,7 @@ async fn conclude(
         return output::print_up(global, &snapshot(project).await?);
     };
     if !was_running && failure.exit != Exit::TimedOut {
-        down::take_down(global, project, false).await?;
+        down::take_down(Display::new(global), project, false).await?;
         failure
             .message
             .push_str("; everything that this `up` started was stopped");
@@ -139,7 +140,7 @@ async fn interrupted(
                 .help("type `cais ps` to see it, `cais down` to stop it"),
         );
     }
-    down::take_down(global, project, false).await?;
+    down::take_down(Display::new(global), project, false).await?;
     Err(Failure::new(
         Exit::Error,
         "interrupted; everything was stopped",
@@ -149,17 +150,36 @@ async fn interrupted(
 /// Streams the log until Ctrl-C, then stops everything; a second Ctrl-C kills.
 async fn stream(global: &Global, project: &Project, since: jiff::Timestamp) -> Outcome {
     output::print_up(global, &snapshot(project).await?)?;
+    let end = CancellationToken::new();
+    let log = logs::follow_all(global, project, since, end.clone());
+    tokio::pin!(log);
     tokio::select! {
-        result = logs::follow_all(global, project, since) => result?,
-        () = supervisor_end(project) => return Err(Failure::new(Exit::Error, "the supervisor is gone; the tasks go on")
-            .help("type `cais up -d` to adopt them, or `cais down` to stop them")),
+        result = &mut log => return result,
+        () = supervisor_end(project) => {
+            end.cancel();
+            log.await?;
+            // One that ends in good order takes its sockets along.
+            if !project.paths.runtime.exists() {
+                output::say("the stack was taken down");
+                return Ok(());
+            }
+            return Err(Failure::new(Exit::Error, "the supervisor is gone; the tasks go on")
+                .help("type `cais up -d` to adopt them, or `cais down` to stop them"));
+        }
         _ = verdict::interrupt() => {}
     }
     output::say("stopping everything; Ctrl-C again kills");
-    tokio::select! {
-        result = down::take_down(global, project, false) => result,
-        _ = verdict::interrupt() => down::take_down(global, project, true).await,
-    }
+    let stop = async {
+        let stopped = tokio::select! {
+            result = down::take_down(Display::plain(), project, false) => result,
+            _ = verdict::interrupt() => down::take_down(Display::plain(), project, true).await,
+        };
+        end.cancel();
+        stopped
+    };
+    // The log goes on meanwhile: a task's last words are part of it.
+    let (stopped, logged) = tokio::join!(stop, log);
+    stopped.and(logged)
 }
 
 /// Returns when the supervisor's connection ends.

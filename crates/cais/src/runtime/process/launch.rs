@@ -65,7 +65,7 @@ pub(crate) async fn start(spec: TaskSpec, events: TaskEvents) -> Result<TaskHand
     start_with(Path::new(MYSELF), spec, events).await
 }
 
-/// [`start`] with a shim from another program, which is called with the argument `shim`.
+/// [`start`] with a shim from another program, which is called with the argument `shim` and the task's name.
 ///
 /// # Errors
 /// As [`start`].
@@ -168,7 +168,11 @@ async fn give_birth(program: &Path, spec: &TaskSpec, lock: File) -> Result<u32, 
         reason,
     };
     let mut command = Command::new(program);
-    command.arg("shim").arg0("cais").env_clear();
+    // The second word is for people who type `ps`.
+    command
+        .args(["shim", &format!("{}-{}", spec.service, spec.task)])
+        .arg0("cais")
+        .env_clear();
     let command = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
