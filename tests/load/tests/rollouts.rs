@@ -156,11 +156,38 @@ fn a_killed_supervisor_loses_nothing_and_leaves_nothing() {
     );
 }
 
+fn check_disturbed(scene: disturbed::Scene) {
+    let outcome = scene(&setting()).unwrap();
+    assert!(outcome.as_wanted, "{}", outcome.became);
+    nothing_lost(&outcome.report);
+}
+
 #[test]
-fn whatever_comes_into_a_rollout_nothing_is_lost() {
-    for scene in disturbed::SCENES {
-        let outcome = scene(&setting()).unwrap();
-        assert!(outcome.as_wanted, "{}: {}", outcome.name, outcome.became);
-        nothing_lost(&outcome.report);
-    }
+fn a_second_deploy_supersedes_the_first() {
+    check_disturbed(disturbed::deploy_during_a_deploy);
+}
+
+#[test]
+fn a_change_of_scale_joins_the_deploy() {
+    check_disturbed(disturbed::scale_during_a_deploy);
+}
+
+#[test]
+fn single_failed_probes_stop_no_deploy() {
+    check_disturbed(disturbed::health_that_alternates);
+}
+
+#[test]
+fn a_release_that_turns_unhealthy_within_monitor_goes_back() {
+    check_disturbed(disturbed::health_that_comes_and_goes);
+}
+
+#[test]
+fn tasks_that_ignore_sigterm_hold_up_nobody() {
+    check_disturbed(disturbed::a_task_that_ignores_sigterm);
+}
+
+#[test]
+fn what_is_held_through_a_deploy_ends_whole() {
+    check_disturbed(disturbed::connections_held);
 }

@@ -22,7 +22,8 @@ pub struct Outcome {
     pub report: Report,
 }
 
-type Scene = fn(&Setting) -> anyhow::Result<Outcome>;
+/// A scenario.
+pub type Scene = fn(&Setting) -> anyhow::Result<Outcome>;
 
 /// All of them.
 pub const SCENES: [Scene; 6] = [
