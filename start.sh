@@ -24,11 +24,13 @@ usage() {
 ./start.sh logs     the logs of all services (-f follows)
 ./start.sh ps       tasks and their health
 ./start.sh down     stop everything
+./start.sh VERB     any other verb of cais: plan, deploy, rollback, status, history, events, scale,
+                    restart, stop, start, config, version
 ./start.sh clean    the same, with volumes, state and built images
 ./start.sh test     run the tests
 ./start.sh help     this text
 
-What follows up, logs, ps or down goes on to cais; what follows test goes on to cargo test.
+What follows such a verb goes on to cais; what follows test goes on to cargo test.
 -y (or CAIS_YES=1) answers yes to every question.
 TXT
 }
@@ -363,7 +365,8 @@ main() {
   fi
   case "$verb" in
     up) run_up "$@" ;;
-    logs | ps | down) run_cais "$verb" "$@" ;;
+    logs | ps | down | plan | deploy | rollback | status | history | events | scale | restart | stop | start | config | version)
+      run_cais "$verb" "$@" ;;
     clean) run_clean "$@" ;;
     test) run_tests "$@" ;;
     help | -h | --help) usage ;;

@@ -77,8 +77,7 @@ impl Policy {
     /// - `deregistration_delay`: 30 s, or 1 s for a service that nobody reaches by HTTP.
     /// - One-shot: `restart: no`, or some service waits for it to complete.
     pub fn of(service: &Service, stack: &Stack) -> Self {
-        let routed =
-            service.route.is_some() || !service.ports.is_empty() || !service.expose.is_empty();
+        let routed = !service.container_ports().is_empty();
         let health = service.health.as_ref();
         let by_path = health
             .filter(|health| health.path.is_some())

@@ -1,5 +1,5 @@
 //! One try to get an answer from one target, and what its failure means: whose fault it is, whether the
-//! request may go to another target (`rollout`'s retry rule), and what the client is told if not.
+//! request may go to another target (any method when no byte of the request was sent, safe ones when no byte of an answer came), and what the client is told if not.
 
 use crate::answer::Refused;
 use crate::core::Core;

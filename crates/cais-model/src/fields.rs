@@ -173,6 +173,13 @@ fn visit(
     runtime: Runtime,
     found: &mut dyn FnMut(&Path, &Entry, Support),
 ) {
+    if let Value::Sequence(items) = &node.value {
+        for (index, item) in items.iter().enumerate() {
+            path.push_index(index);
+            visit(item, path, runtime, found);
+            path.pop();
+        }
+    }
     let Value::Mapping(mapping) = &node.value else {
         return;
     };

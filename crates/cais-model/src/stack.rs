@@ -108,6 +108,34 @@ impl Service {
         (!words.is_empty()).then_some(words)
     }
 
+    /// The container ports that other services, routes and published ports reach it by; the first is the
+    /// one that `PORT` stands for. A file that sets `PORT` tells its program, and us, where it listens;
+    /// where something reaches it and nothing names a port, that is 8080.
+    pub fn container_ports(&self) -> Vec<u16> {
+        let own = self
+            .environment
+            .get("PORT")
+            .and_then(|value| value.parse().ok());
+        let tcp = self
+            .ports
+            .iter()
+            .filter(|port| port.protocol == Protocol::Tcp);
+        let named = own
+            .into_iter()
+            .chain(tcp.map(|port| port.target))
+            .chain(self.expose.iter().copied());
+        let mut ports = Vec::new();
+        for port in named {
+            if !ports.contains(&port) {
+                ports.push(port);
+            }
+        }
+        if ports.is_empty() && (self.route.is_some() || self.health.is_some()) {
+            ports.push(8080);
+        }
+        ports
+    }
+
     /// Is it reached by HTTP, as far as the file says: a route, an HTTP health check, or a port's `app_protocol`?
     pub fn speaks_http(&self) -> bool {
         let port = |port: &PortMapping| port.app_protocol.as_deref().is_some_and(is_http);
@@ -135,7 +163,7 @@ pub struct PortMapping {
     pub host: IpAddr,
     /// Did the file name the address itself?
     pub host_is_explicit: bool,
-    /// Port on the host; `None` lets the system choose. Of a range the first: all tasks share it.
+    /// Port on the host; `None`: the file names none. Of a range the first: all tasks share it.
     pub published: Option<u16>,
     /// Port in the container.
     pub target: u16,

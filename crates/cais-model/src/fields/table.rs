@@ -10,6 +10,7 @@ const LATER: &str = "not honoured yet";
 const FARGATE: &str = "Fargate does not have it";
 const MACHINE: &str = "a process sees the machine as it is";
 const COMMAND: &str = "a local command runs instead of an image";
+const OWNER: &str = "a process reads the file where it is, as its owner";
 const LOADED: &str = "nothing here reads it";
 
 /// Every field of the Compose Specification and of `x-cais`, by path.
@@ -70,6 +71,12 @@ pub const TABLE: &[Row] = &[
     ("services.*.build", P(COMMAND), H, H),
     ("services.*.command", H, H, H),
     ("services.*.entrypoint", H, H, H),
+    (
+        "services.*.working_dir=/*",
+        W("an absolute folder is the container's; the project's is used"),
+        H,
+        H,
+    ),
     ("services.*.working_dir", H, H, H),
     ("services.*.environment", H, H, H),
     ("services.*.env_file", H, H, H),
@@ -115,6 +122,12 @@ pub const TABLE: &[Row] = &[
         P("containers run the image"),
     ),
     // -- life of a task
+    (
+        "services.*.depends_on.*.restart=true",
+        W(LATER),
+        W(LATER),
+        W("ECS replaces tasks one service at a time"),
+    ),
     ("services.*.depends_on", H, H, W("it orders creation only")),
     (
         "services.*.restart",
@@ -187,7 +200,12 @@ pub const TABLE: &[Row] = &[
         W("ECS does not wait between batches"),
     ),
     ("services.*.deploy.update_config", H, H, H),
-    ("services.*.deploy.rollback_config", H, H, H),
+    (
+        "services.*.deploy.rollback_config",
+        W("a rollback goes by the rules of the rollout"),
+        W("a rollback goes by the rules of the rollout"),
+        W("a rollback goes by the rules of the rollout"),
+    ),
     (
         "services.*.deploy.endpoint_mode",
         W("the gateway balances"),
@@ -220,6 +238,12 @@ pub const TABLE: &[Row] = &[
     ("services.*.x-cais.scale", R(LATER), R(LATER), H),
     ("services.*.x-cais.alarms", R(LATER), R(LATER), H),
     // -- network
+    (
+        "services.*.ports.*.protocol=udp",
+        R("UDP is not forwarded yet"),
+        H,
+        H,
+    ),
     ("services.*.ports", H, H, H),
     ("services.*.expose", H, H, H),
     (
@@ -295,7 +319,13 @@ pub const TABLE: &[Row] = &[
     ("services.*.x-cais.route", H, H, H),
     ("services.*.x-cais.cache", R(LATER), R(LATER), R(LATER)),
     // -- files
+    ("services.*.secrets.*.uid", W(OWNER), H, W(FARGATE)),
+    ("services.*.secrets.*.gid", W(OWNER), H, W(FARGATE)),
+    ("services.*.secrets.*.mode", W(OWNER), H, W(FARGATE)),
     ("services.*.secrets", H, H, H),
+    ("services.*.configs.*.uid", W(OWNER), H, W(FARGATE)),
+    ("services.*.configs.*.gid", W(OWNER), H, W(FARGATE)),
+    ("services.*.configs.*.mode", W(OWNER), H, W(FARGATE)),
     ("services.*.configs", H, H, H),
     (
         "services.*.volumes",

@@ -71,14 +71,12 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
         return Err(project.unknown_service(name));
     }
+    let named = args.services.clone();
     supervise::refuse_same_name_elsewhere(&project).await?;
-    let scale = present_counts(&project).await?;
-    // A stack that does not run yet needs what the named services depend on, too.
-    let services = if scale.is_empty() {
-        up::selection(&project, &args.services)?
-    } else {
-        args.services.iter().cloned().collect()
-    };
+    let running = running(&project).await?;
+    // What the named services depend on is left alone where it runs, and started where it does not.
+    let mut services = up::selection(&project, &args.services)?;
+    services.retain(|name| args.services.contains(name) || !running.contains(name));
     let which = if args.no_build {
         Which::None
     } else {
@@ -96,23 +94,24 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
         wait: args.waiting.wait(),
     }));
     let conversation = supervise::talk_or_start(&project, &request).await?;
-    conclude(global, &project, conversation).await
+    conclude(global, &project, conversation, &named).await
 }
 
-/// How many tasks each service that runs has now.
-async fn present_counts(project: &Project) -> Outcome<BTreeMap<ServiceName, u32>> {
+/// The services that the supervisor knows.
+async fn running(project: &Project) -> Outcome<BTreeSet<ServiceName>> {
     match supervise::ask(&project.paths, &Request::Status).await? {
         Some(Reply::Status(snapshot)) => Ok(snapshot
             .services
             .into_iter()
-            .map(|view| (view.service, view.desired))
+            .map(|view| view.service)
             .collect()),
-        _ => Ok(BTreeMap::new()),
+        _ => Ok(BTreeSet::new()),
     }
 }
 
 pub(crate) async fn rollback(global: &Global, args: RollbackArgs) -> Outcome {
     let project = Project::load(global)?;
+    let named: Vec<ServiceName> = args.service.iter().cloned().collect();
     let request = Request::Rollback {
         service: args.service,
         revision: args.revision,
@@ -121,11 +120,16 @@ pub(crate) async fn rollback(global: &Global, args: RollbackArgs) -> Outcome {
     let Some(conversation) = supervise::talk(&project.paths, &request).await? else {
         return Err(super::verbs::not_running(&project));
     };
-    conclude(global, &project, conversation).await
+    conclude(global, &project, conversation, &named).await
 }
 
 /// Follows to the end, through Ctrl-C, and tells how it ended.
-async fn conclude(global: &Global, project: &Project, conversation: Conversation) -> Outcome {
+async fn conclude(
+    global: &Global,
+    project: &Project,
+    conversation: Conversation,
+    named: &[ServiceName],
+) -> Outcome {
     let mut display = Display::new(global);
     let followed = {
         let follow = verdict::follow(conversation, &mut display);
@@ -134,7 +138,9 @@ async fn conclude(global: &Global, project: &Project, conversation: Conversation
             answer = &mut follow => answer,
             _ = verdict::interrupt() => {
                 output::say("rolling back; Ctrl-C again leaves it to itself");
-                let cancel = Request::Cancel { services: BTreeSet::new() };
+                let cancel = Request::Cancel {
+                    services: named.iter().cloned().collect(),
+                };
                 supervise::ask(&project.paths, &cancel).await?;
                 tokio::select! {
                     answer = &mut follow => answer,

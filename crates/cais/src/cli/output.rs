@@ -130,7 +130,8 @@ pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic], files: &[(PathBuf, S
     }
 }
 
-/// Ports without an address of their own are bound to loopback: said once an `up`.
+/// What becomes of ports that the file leaves open, said once an `up`: without an address they are
+/// bound to loopback, without a number they are not published.
 pub(crate) fn remark_loopback(stack: &Stack) {
     let ports: Vec<String> = stack
         .services
@@ -146,6 +147,19 @@ pub(crate) fn remark_loopback(stack: &Stack) {
                 })
         })
         .collect();
+    let unnamed: Vec<String> = stack
+        .services
+        .values()
+        .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
+        .filter(|(_, port)| port.published.is_none())
+        .map(|(service, port)| format!("{} {}", service.name, port.target))
+        .collect();
+    if !unnamed.is_empty() {
+        note(&format!(
+            "published nowhere, because the file names no port of this machine: {}; write it as in `8000:80`",
+            unnamed.join(", ")
+        ));
+    }
     if !ports.is_empty() {
         note(&format!(
             "bound to 127.0.0.1 only: {}; to serve the network write the address, as in `0.0.0.0:80:80`",
@@ -154,17 +168,17 @@ pub(crate) fn remark_loopback(stack: &Stack) {
     }
 }
 
-/// The last lines that a failing task wrote, or its service where no task is known.
-pub(crate) fn print_last_lines(project: &Project, service: &ServiceName, task: Option<u64>) {
+/// The last lines that a failing task wrote.
+pub(crate) fn print_last_lines(project: &Project, service: &ServiceName, task: u64) {
     let options = logs::Options {
         services: [service.clone()].into(),
-        tasks: task.map(TaskId).into_iter().collect(),
+        tasks: [TaskId(task)].into(),
         tail: logs::Tail::PerService(LAST_LINES),
         ..logs::Options::default()
     };
     let lines: Vec<_> =
         logs::read(&project.paths.state, &options).map_or_else(|_| Vec::new(), Iterator::collect);
-    let name = task.map_or_else(|| service.to_string(), |task| format!("{service}-{task}"));
+    let name = format!("{service}-{task}");
     if lines.is_empty() {
         return say(&format!("{DIM}{name} wrote nothing to its log{DIM:#}"));
     }

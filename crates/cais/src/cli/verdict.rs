@@ -84,8 +84,9 @@ pub(crate) fn judge(project: &Project, answer: &Answer) -> Outcome {
     use Verdict::{Failed, RolledBack, Superseded, TimedOut};
     let of = |verdict: Verdict| answer.services.iter().filter(move |r| r.verdict == verdict);
     for result in of(Failed).chain(of(RolledBack)) {
-        let task = answer.failing.get(&result.service).copied();
-        output::print_last_lines(project, &result.service, task);
+        if let Some(task) = answer.failing.get(&result.service) {
+            output::print_last_lines(project, &result.service, *task);
+        }
     }
     let sentence = |what: &str, verdict: Verdict| {
         of(verdict)

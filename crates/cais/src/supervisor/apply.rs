@@ -237,13 +237,12 @@ impl Supervisor {
         Ok(key)
     }
 
-    /// A revision's definition from its release's texts and today's variables, and whether it is still
-    /// what it was: values of variables and contents of files are not kept.
+    /// A revision's definition from its release's texts and today's variables.
     pub(super) fn load_definition(
         &self,
         service: &ServiceName,
         revision: RevisionNumber,
-    ) -> Outcome<(Definition, bool)> {
+    ) -> Outcome<Definition> {
         let gone = || {
             Failure::new(
                 Exit::Error,
@@ -271,13 +270,19 @@ impl Supervisor {
             &self.boot.variables,
             kept.artifact.is_none(),
         )?;
-        let files = mounts::mounted_files(own, &around);
-        let artifact = kept.artifact.as_deref();
-        let hash = definition::fingerprint(&definition, artifact, &files, &self.key()?);
-        if let Some(artifact) = artifact {
+        if let Some(artifact) = kept.artifact {
             definition.argv[0] = self.paths.artifacts().join(artifact).display().to_string();
         }
-        Ok((definition, hash == kept.hash))
+        Ok(definition)
+    }
+
+    /// Would a task of this revision see today what its first tasks saw? Values of variables and
+    /// contents of secrets and configs are not kept, so they may differ.
+    pub(super) fn is_as_it_was(&self, kept: &Revision, definition: &Definition) -> Outcome<bool> {
+        let files = mounts::mounted_files(&definition.service, &self.around);
+        let artifact = kept.artifact.as_deref();
+        let hash = definition::fingerprint(definition, artifact, &files, &self.key()?);
+        Ok(hash == kept.hash)
     }
 
     /// Brings the stack of the newest release back, without starting anything.

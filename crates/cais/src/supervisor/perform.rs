@@ -86,7 +86,7 @@ impl Supervisor {
         let ports = match self.ports.get(&task.0) {
             Some(ports) => ports.clone(),
             None => {
-                let wanted = resolve::container_ports(&definition.service);
+                let wanted = definition.service.container_ports();
                 let ports = address::choose_ports(&wanted, &self.ports)
                     .ok_or("no free port is left for another task between 20000 and 32000")?;
                 self.journal
@@ -221,11 +221,7 @@ impl Supervisor {
         if let Some(known) = self.definitions.get(&(service.clone(), revision.0)) {
             return Ok(known.clone());
         }
-        let (definition, is_same) = self.load_definition(service, revision)?;
-        if !is_same {
-            tracing::warn!(%service, %revision, "runs with today's variables and files; some have changed");
-        }
-        let definition = Arc::new(definition);
+        let definition = Arc::new(self.load_definition(service, revision)?);
         self.definitions
             .insert((service.clone(), revision.0), definition.clone());
         Ok(definition)
@@ -245,7 +241,8 @@ fn task_environment(
 /// How a task of this definition is asked and stopped.
 pub(super) fn manner(definition: &Definition, ports: &BTreeMap<u16, u16>) -> Manner {
     let service = &definition.service;
-    let first = resolve::container_ports(service)
+    let first = service
+        .container_ports()
         .first()
         .and_then(|port| ports.get(port))
         .copied();

@@ -9,14 +9,11 @@
 //! is touched, and `cais config --runtime process` lists every replacement.
 
 use cais_model::name::ServiceName;
-use cais_model::stack::{FileMount, Protocol, Service, Stack};
+use cais_model::stack::{FileMount, Service, Stack};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-
-/// The container port that `PORT` stands for where a service is reached but names no port.
-const DEFAULT_PORT: u16 = 8080;
 
 /// One value that the process runtime reads differently from a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -149,35 +146,6 @@ fn list_spans(value: &str, start: usize, end: usize, may_be_bare: bool) -> Vec<(
     spans
 }
 
-/// The container ports that other services, routes and published ports reach this service by. The
-/// first is the one that `PORT` stands for.
-pub(crate) fn container_ports(service: &Service) -> Vec<u16> {
-    let mut ports = Vec::new();
-    let mut add = |port: u16| {
-        if !ports.contains(&port) {
-            ports.push(port);
-        }
-    };
-    // A file that sets PORT tells its program, and us, where it listens in a container.
-    if let Some(port) = service
-        .environment
-        .get("PORT")
-        .and_then(|value| value.parse().ok())
-    {
-        add(port);
-    }
-    service
-        .ports
-        .iter()
-        .filter(|p| p.protocol == Protocol::Tcp)
-        .for_each(|p| add(p.target));
-    service.expose.iter().copied().for_each(&mut add);
-    if ports.is_empty() && (service.route.is_some() || service.health.is_some()) {
-        ports.push(DEFAULT_PORT);
-    }
-    ports
-}
-
 /// Where each mounted secret and config of each service is on this machine. `stand_ins` is the
 /// folder for those that have no file of their own.
 pub(crate) fn mounts(
@@ -228,7 +196,8 @@ pub(crate) fn port_variables(
         .iter()
         .map(|(container, own)| (format!("PORT_{container}"), own.to_string()))
         .collect();
-    if let Some(own) = container_ports(service)
+    if let Some(own) = service
+        .container_ports()
         .first()
         .and_then(|first| ports.get(first))
     {

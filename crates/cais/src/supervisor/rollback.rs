@@ -105,11 +105,8 @@ impl Supervisor {
             return Err(failure.help(format!("see its revisions: `cais history {service}`")));
         };
         // It must load before anything is stopped for it.
-        if !self
-            .definitions
-            .contains_key(&(service.clone(), revision.0))
-            && !self.load_definition(service, revision)?.1
-        {
+        let definition = self.definition(service, revision)?;
+        if !self.is_as_it_was(&kept, &definition)? {
             replies.send(Reply::Remark {
                 text: format!(
                     "revision {revision} of `{service}` gets today's variables, secrets and configs: \
@@ -117,7 +114,6 @@ impl Supervisor {
                 ),
             });
         }
-        self.definition(service, revision)?;
         Ok(Submission {
             revision,
             policy: kept.policy,

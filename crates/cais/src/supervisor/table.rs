@@ -1,6 +1,5 @@
 //! From stack and tasks to what the gateway listens on and where it sends requests. Pure.
 
-use super::resolve::container_ports;
 use cais_engine::event::{RevisionNumber, TaskId};
 use cais_engine::view::Traffic;
 use cais_gateway::table::{HttpRoute, Pool, RouteTable, Serves, Target, Timeouts};
@@ -28,7 +27,7 @@ pub(crate) fn listeners(
     };
     for service in running() {
         if let Some(address) = addresses.get(&service.name) {
-            for port in container_ports(service) {
+            for port in service.container_ports() {
                 let serves = Serves::Tcp {
                     service: service.name.clone(),
                     port,
@@ -70,7 +69,7 @@ pub(crate) fn listeners(
                 host: route.host.clone(),
                 path: route.path.clone(),
                 service: service.name.clone(),
-                port: *container_ports(service).first()?,
+                port: *service.container_ports().first()?,
             })
         })
         .collect();
