@@ -10,5 +10,6 @@ pub mod kind;
 pub mod outcome;
 pub mod payload;
 pub mod report;
+pub mod rollouts;
 pub mod run;
 mod wire;

@@ -95,8 +95,13 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Failed although it could have been sent again unseen: idempotent, and no answer had begun.
+    /// Failed although it could have been sent again unseen: idempotent, and no task had begun to answer. An error
+    /// status from nobody is the gateway's own and counts as none.
     pub fn is_failed_retryable(&self) -> bool {
-        self.kind.is_idempotent() && matches!(&self.result, Err(fault) if !fault.answer_begun)
+        let nobody = |fault: &Fault| {
+            !fault.answer_begun
+                || (self.who.is_none() && matches!(fault.reason, Reason::Status(500..)))
+        };
+        self.kind.is_idempotent() && self.result.as_ref().is_err_and(nobody)
     }
 }

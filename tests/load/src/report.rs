@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Failures that a report lists one by one.
@@ -54,10 +55,10 @@ impl Report {
         &self.samples
     }
 
-    /// The part that was sent in this window.
-    pub fn sent_between(&self, from: Duration, to: Duration) -> Report {
-        let inside = |sample: &&Sample| (from..to).contains(&sample.sent);
-        Report::new(self.samples.iter().filter(inside).cloned().collect())
+    /// The part for which `keep` holds.
+    pub fn only(&self, keep: impl Fn(&Sample) -> bool) -> Report {
+        let kept = self.samples.iter().filter(|sample| keep(sample));
+        Report::new(kept.cloned().collect())
     }
 
     /// Counts over all kinds.
@@ -86,18 +87,17 @@ impl Report {
             .take(LISTED)
     }
 
-    /// When the last request was sent that a revision other than `revision` answered, of those sent from `after` on:
-    /// from then on every new request reached `revision`. `None` when every one did.
-    pub fn last_sent_to_others(&self, revision: &str, after: Duration) -> Option<Duration> {
+    /// When the last request of this window was sent that was answered by a revision for which `is_old` holds: from
+    /// then on every new request reached another. `None` when none was.
+    pub fn last_sent_to(
+        &self,
+        window: Range<Duration>,
+        is_old: impl Fn(&str) -> bool,
+    ) -> Option<Duration> {
         self.samples
             .iter()
-            .filter(|sample| sample.sent >= after)
-            .filter(|sample| {
-                sample
-                    .who
-                    .as_ref()
-                    .is_some_and(|who| who.revision != revision)
-            })
+            .filter(|sample| window.contains(&sample.sent))
+            .filter(|sample| sample.who.as_ref().is_some_and(|who| is_old(&who.revision)))
             .map(|sample| sample.sent)
             .max()
     }

@@ -141,7 +141,12 @@ pub fn start(settings: Settings) -> Result<Running, Refusal> {
 }
 
 impl Running {
-    /// Time since the run's start: what its samples' moments count from.
+    /// What its samples' moments count from.
+    pub fn began(&self) -> std::time::Instant {
+        self.began.into_std()
+    }
+
+    /// Time since the run's start.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }

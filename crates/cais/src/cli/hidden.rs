@@ -102,5 +102,7 @@ fn start_log() {
         .json()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // On a full disk a line is lost. Told where the line should have gone, that would be a panic.
+        .log_internal_errors(false)
         .init();
 }

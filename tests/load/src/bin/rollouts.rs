@@ -1,0 +1,107 @@
+//! `rollouts`: plays the rollout scenarios on the real `cais` and prints Markdown tables.
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use load::kind::{Mix, Shape};
+use load::rollouts::stack::Programs;
+use load::rollouts::table::machine;
+use load::rollouts::{MIX, Setting, bad, disturbed, kills, updates};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Rollouts of the real `cais` under open-loop load, counted to the last request.
+///
+/// Each scenario runs a stack of its own in a temporary folder and takes it down. The long form of each is one command:
+/// `cargo run --release -p load --bin rollouts -- updates` (or `bad`, `kills --rounds 50`, `disturbed`, `all`), after
+/// `cargo build --release -p cais -p load`.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The `cais` to test; by default the one beside this program
+    #[arg(long, global = true)]
+    cais: Option<PathBuf>,
+    /// Requests a second over all kinds
+    #[arg(long, global = true, default_value_t = 500.0)]
+    rate: f64,
+    /// Kinds and weights
+    #[arg(long, global = true, default_value = MIX)]
+    mix: Mix,
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum Scenario {
+    /// Good releases in a row, of an instant app and of one that needs 2 s, with and without a health check
+    Updates {
+        /// How many in a row
+        #[arg(long, default_value_t = 10)]
+        deploys: u32,
+    },
+    /// Releases that exit, never turn healthy, or turn healthy and die
+    Bad,
+    /// kill -9 of tasks, and of the supervisor within deploys
+    Kills {
+        /// Tasks to kill
+        #[arg(long, default_value_t = 10)]
+        tasks: u32,
+        /// Deploys within which the supervisor is killed
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
+    /// Deploys that something comes into
+    Disturbed,
+    /// All of the above
+    All,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let own = std::env::current_exe()?;
+    let mut programs = Programs::beside(own.parent().context("this program is in no folder")?);
+    if let (Some(cais), Ok(programs)) = (&arguments.cais, &mut programs) {
+        programs.cais = std::path::absolute(cais)?;
+    }
+    let setting = Setting {
+        programs: programs?,
+        rate: arguments.rate,
+        mix: arguments.mix,
+        shape: Shape::default(),
+    };
+    play(&setting, arguments.scenario)?;
+    say(&format!(
+        "Measured by `rollouts {}` with {} on {} at {} requests/s of {}: {}.",
+        std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+        setting.programs.cais.display(),
+        jiff::Zoned::now().strftime("%Y-%m-%d %H:%M %Z"),
+        setting.rate,
+        MIX,
+        machine(),
+    ))
+}
+
+fn play(setting: &Setting, scenario: Scenario) -> anyhow::Result<()> {
+    match scenario {
+        Scenario::Updates { deploys } => say(&updates::table(setting, deploys)?.to_string()),
+        Scenario::Bad => say(&bad::table(setting)?.to_string()),
+        Scenario::Kills { tasks, rounds } => {
+            say(&kills::table(setting, tasks, rounds)?.to_string())
+        }
+        Scenario::Disturbed => say(&disturbed::table(setting)?.to_string()),
+        Scenario::All => {
+            play(setting, Scenario::Updates { deploys: 10 })?;
+            play(setting, Scenario::Bad)?;
+            play(
+                setting,
+                Scenario::Kills {
+                    tasks: 10,
+                    rounds: 50,
+                },
+            )?;
+            play(setting, Scenario::Disturbed)
+        }
+    }
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
