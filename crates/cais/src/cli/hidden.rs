@@ -45,8 +45,7 @@ pub(crate) fn run(hidden: Hidden) -> Outcome {
         }
         // The shim tells its own faults through its handshake; its code says nothing more.
         Hidden::Shim { .. } => {
-            crate::shim::run();
-            Ok(())
+            crate::shim::run().map_err(|reason| Failure::new(Exit::Error, reason))
         }
     }
 }
