@@ -46,11 +46,19 @@ pub fn of_cais(verb: &str, state_home: &Path) -> Vec<u32> {
     let state = format!("XDG_STATE_HOME={}", state_home.display());
     let is_it = |pid: &u32| {
         let arguments = zero_separated(*pid, "cmdline").unwrap_or_default();
-        arguments.get(1).is_some_and(|word| word == verb)
-            && zero_separated(*pid, "environ")
-                .is_some_and(|environment| environment.contains(&state))
+        let environment = zero_separated(*pid, "environ").unwrap_or_default();
+        arguments.get(1).is_some_and(|word| word == verb) && environment.contains(&state)
     };
-    all().filter(is_it).collect()
+    let found: Vec<u32> = all().filter(is_it).collect();
+    // Between fork and exec a child looks like its parent.
+    let is_fork = |pid: &u32| parent(*pid).is_some_and(|parent| found.contains(&parent));
+    found.iter().copied().filter(|pid| !is_fork(pid)).collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok()
 }
 
 /// Is there such a process that has not ended?
