@@ -42,4 +42,4 @@ proof-engine sequences="1000000":
 
 # Take over the golden files that a change was meant to alter; read the diff before you commit it.
 bless *words:
-    INSTA_UPDATE=always cargo test --workspace --locked {{ words }}
+    CAIS_BLESS=1 INSTA_UPDATE=always cargo test --workspace --locked {{ words }}

@@ -187,7 +187,7 @@ build() {
   else
     say "${bold}building cais${plain} into $CARGO_TARGET_DIR: a few minutes the first time, seconds after that"
   fi
-  cargo build --release -p cais --locked || { fail "cais does not build; the reason is above"; return 1; }
+  cargo build --release --locked || { fail "cais does not build; the reason is above"; return 1; }
   [ -x "$BINARY" ] || { fail "cargo built cais, but not as $BINARY; is CARGO_BUILD_TARGET or build.target set?"; return 1; }
 }
 

@@ -267,6 +267,57 @@ fn a_journal_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_full_disk_refuses_changes_and_lets_everything_stop() {
+    let machine = Machine::new();
+    let folder = machine.root().join("state");
+    let Some(disk) = SmallDisk::mount(&folder) else {
+        return crate::support::skip(
+            "a_full_disk_refuses_changes_and_lets_everything_stop",
+            "only root may mount a small disk",
+        );
+    };
+    let stack = machine.stack("demo", WEB);
+    stack.cais("up -d --wait").ok();
+    disk.fill();
+    let ran = stack.cais("scale web=2").ended_with(1);
+    golden::check("bad-input/full-disk", &stack, &ran);
+    // What runs goes on, and says why nothing can be decided.
+    assert_eq!(stack.healthy("web").len(), 1);
+    let down = stack.cais("down");
+    assert_eq!(machine.is_clean(), Ok(()), "{down:?}");
+    down.ok();
+}
+
+/// A disk of one megabyte.
+struct SmallDisk<'a>(&'a std::path::Path);
+
+impl<'a> SmallDisk<'a> {
+    fn mount(folder: &'a std::path::Path) -> Option<Self> {
+        let mut mount = std::process::Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=1m,mode=700", "none"])
+            .arg(folder);
+        let mounted = mount.output().is_ok_and(|ran| ran.status.success());
+        mounted.then_some(Self(folder))
+    }
+
+    fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
+        while file.write(&[0; 512]).is_ok_and(|written| written > 0) {}
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(self.0)
+            .output();
+    }
+}
+
+#[test]
 fn a_journal_of_a_newer_cais_is_left_alone() {
     let stack = Stack::new(WEB);
     stack.cais("up -d --wait").ok();

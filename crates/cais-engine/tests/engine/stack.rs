@@ -498,3 +498,38 @@ fn what_is_scaled_to_nothing_is_waited_for_by_nobody() {
         assert_eq!(world.running("web").len(), 1, "{condition:?}");
     }
 }
+
+#[test]
+fn a_finished_job_still_stands_between_its_neighbours() {
+    let mut world = World::default();
+    world.behave("migrate", 1, JOB);
+    world.behave(
+        "web",
+        1,
+        Behaviour {
+            drains_ms: Some(3_000),
+            ..GOOD
+        },
+    );
+    let migrate = Policy {
+        depends_on: after("db", Condition::ServiceHealthy).depends_on,
+        ..job()
+    };
+    world.apply([
+        ("db", submission(1, 1, policy())),
+        ("migrate", submission(1, 1, migrate)),
+        (
+            "web",
+            submission(
+                1,
+                1,
+                after("migrate", Condition::ServiceCompletedSuccessfully),
+            ),
+        ),
+    ]);
+    world.until("all is up", 5_000, all_completed);
+    world.feed(Event::Down);
+    world.run(2_900);
+    assert_eq!(world.running("db").len(), 1, "{}", world.story());
+    world.until("all is gone", 5_000, |world| world.finished == 1);
+}

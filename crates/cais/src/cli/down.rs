@@ -7,6 +7,9 @@ use crate::control::Request;
 use crate::exit::{Exit, Failure, Outcome};
 use clap::Args;
 
+/// Supervisors that may end under our hands before we give up.
+const ATTEMPTS: u32 = 3;
+
 #[derive(Debug, Args)]
 pub(crate) struct DownArgs {
     /// Remove this project's state too: journal, logs, kept programs
@@ -39,10 +42,24 @@ fn has_anything(project: &Project) -> bool {
 
 /// Stops everything. A dead supervisor's tasks are adopted first: only a supervisor can end them well.
 pub(crate) async fn take_down(mut display: Display, project: &Project, now: bool) -> Outcome {
-    let conversation = supervise::talk_or_start(project, &Request::Down { now }).await?;
-    let result = verdict::follow(conversation, &mut display).await;
+    let mut attempts = 0;
+    loop {
+        let conversation = supervise::talk_or_start(project, &Request::Down { now }).await?;
+        let result = verdict::follow(conversation, &mut display).await;
+        attempts += 1;
+        let Err(failure) = result else { break };
+        let is_there = supervise::ask(&project.paths, &Request::Hello).await;
+        if attempts == ATTEMPTS || is_there.is_ok_and(|reply| reply.is_some()) {
+            display.finish();
+            return Err(failure);
+        }
+        // It ended while it was asked: another `down` was quicker, or it was killed.
+        supervise::wait_for_end(&project.paths).await;
+        if !has_anything(project) {
+            break;
+        }
+    }
     display.finish();
-    result?;
     supervise::wait_for_end(&project.paths).await;
     Ok(())
 }

@@ -45,8 +45,7 @@ pub(crate) fn run(hidden: Hidden) -> Outcome {
         }
         // The shim tells its own faults through its handshake; its code says nothing more.
         Hidden::Shim { .. } => {
-            crate::shim::run();
-            Ok(())
+            crate::shim::run().map_err(|reason| Failure::new(Exit::Error, reason))
         }
     }
 }
@@ -102,5 +101,7 @@ fn start_log() {
         .json()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // On a full disk a line is lost. Told where the line should have gone, that would be a panic.
+        .log_internal_errors(false)
         .init();
 }

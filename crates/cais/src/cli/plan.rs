@@ -5,10 +5,10 @@ use super::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use super::project::Project;
 use super::{Global, config};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::store::Journal;
+use crate::store::{Journal, Revision};
+use crate::supervisor::fingerprint::Fingerprint;
 use crate::supervisor::resolve::Surroundings;
 use crate::supervisor::{artifact, definition, journal_failure, mounts, resolve, revise, skipped};
-use cais_engine::event::RevisionNumber;
 use cais_engine::view::ServiceView;
 use cais_model::Loaded;
 use cais_model::name::ServiceName;
@@ -57,12 +57,25 @@ enum Action {
     Skip,
 }
 
+/// Stands for a value that only its hash is known of.
+const NOT_KEPT: &str = "(another value)";
+
 /// One difference; values that look like secrets are masked.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Change {
     path: String,
     before: Option<String>,
     after: Option<String>,
+}
+
+impl Change {
+    fn new(path: &str, before: Option<String>, after: Option<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            before,
+            after,
+        }
+    }
 }
 
 pub(crate) fn run(global: &Global, args: &PlanArgs) -> Outcome {
@@ -182,52 +195,67 @@ fn plan_one(
         };
         return Ok(entry(&service.name, action, from, to, changes));
     }
-    changes.extend(differences(project, journal, service, view.target)?);
+    let kept = known.iter().find(|kept| kept.number == view.target);
+    changes.extend(differences(
+        project,
+        journal,
+        service,
+        kept,
+        &revised.fingerprint,
+    )?);
     Ok(entry(&service.name, Action::Roll, from, to, changes))
 }
 
-/// What differs between the running revision's definition and the file's.
+/// What differs between the running revision and the file: what the texts say, and what they name.
 fn differences(
     project: &Project,
     journal: Option<&Journal>,
     service: &Service,
-    running: RevisionNumber,
+    kept: Option<&Revision>,
+    fingerprint: &Fingerprint,
 ) -> Outcome<Vec<Change>> {
-    let mut changes = Vec::new();
-    let known = revise::known(journal, &service.name)?;
-    let kept = known.iter().find(|revision| revision.number == running);
-    let release = match (journal, kept) {
-        (Some(journal), Some(kept)) => journal.release(kept.release).map_err(journal_failure)?,
+    let after = flat(&project.loaded, &service.name);
+    let before = match (journal, kept) {
+        (Some(journal), Some(kept)) => earlier(project, journal, service, kept)?,
         _ => None,
     };
-    if let Some(release) = release
-        && let Ok(old) = definition::load(&release, &project.variables)
-    {
-        let (before, after) = (
-            flat(&old, &service.name),
-            flat(&project.loaded, &service.name),
-        );
+    let mut changes: BTreeMap<String, Change> = BTreeMap::new();
+    if let Some(before) = before {
         let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-        for path in paths
-            .into_iter()
-            .filter(|path| before.get(*path) != after.get(*path))
-        {
-            changes.push(Change {
-                path: path.clone(),
-                before: before.get(path).cloned(),
-                after: after.get(path).cloned(),
-            });
+        for path in paths {
+            let (before, after) = (before.get(path).cloned(), after.get(path).cloned());
+            if before != after {
+                changes.insert(path.clone(), Change::new(path, before, after));
+            }
         }
     }
-    if changes.is_empty() {
-        // The texts agree: what differs is what they name.
-        changes.push(Change {
-            path: "content of its program, secrets, configs or variables".to_owned(),
-            before: None,
-            after: None,
-        });
+    // Values that came from variables, programs and files: their old content was not kept, only
+    // that it was another one.
+    for part in kept
+        .iter()
+        .flat_map(|kept| fingerprint.differences(&kept.fingerprint))
+    {
+        let told = matches!(part, "definition" | "command") && !changes.is_empty();
+        if !told && !changes.contains_key(part) {
+            let before = Some(NOT_KEPT.to_owned());
+            let change = Change::new(part, before, after.get(part).cloned());
+            changes.insert(part.to_owned(), change);
+        }
     }
-    Ok(changes)
+    Ok(changes.into_values().collect())
+}
+
+/// The running revision's texts, loaded with today's variables.
+fn earlier(
+    project: &Project,
+    journal: &Journal,
+    service: &Service,
+    kept: &Revision,
+) -> Outcome<Option<BTreeMap<String, String>>> {
+    let release = journal.release(kept.release).map_err(journal_failure)?;
+    Ok(release
+        .and_then(|release| definition::load(&release, &project.variables).ok())
+        .map(|loaded| flat(&loaded, &service.name)))
 }
 
 /// A service's resolved definition as paths and values, without what scaling changes.
@@ -238,7 +266,19 @@ fn flat(loaded: &Loaded, service: &ServiceName) -> BTreeMap<String, String> {
     if let Some(node) = tree.at(&["services", service.as_str()]) {
         flatten("", &node.to_json(), &mut flat);
     }
-    flat.retain(|path, _| path != "deploy.replicas" && path != "scale");
+    // What places a service but makes no revision.
+    flat.retain(|path, _| {
+        let places = [
+            "deploy.",
+            "scale",
+            "depends_on.",
+            "profiles.",
+            "x-cais.route",
+            "x-cais.rollout",
+            "x-cais.health",
+        ];
+        path.starts_with("deploy.resources") || !places.iter().any(|place| path.starts_with(place))
+    });
     flat
 }
 
@@ -290,6 +330,7 @@ fn print_one(planned: &Planned) -> Outcome {
         let line = match (before, after) {
             (None, None) => format!("  ~ {path}"),
             (None, Some(after)) => format!("  {GREEN}+ {path}: {after}{GREEN:#}"),
+            (Some(before), None) if before == NOT_KEPT => format!("  {YELLOW}~ {path}{YELLOW:#}"),
             (Some(before), None) => format!("  {RED}- {path}: {before}{RED:#}"),
             (Some(before), Some(after)) => {
                 format!("  {YELLOW}~ {path}: {before} → {after}{YELLOW:#}")

@@ -7,6 +7,8 @@ use super::project::Project;
 use super::{Global, down, logs, output, supervise, verdict};
 use crate::control::{Apply, Reply, Request, Until, Wait};
 use crate::exit::{Exit, Failure, Outcome};
+use cais_engine::event::ExitStatus;
+use cais_engine::view::ServiceView;
 use cais_model::name::ServiceName;
 use clap::Args;
 use std::collections::BTreeSet;
@@ -90,7 +92,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
             results = verdict::follow(conversation, &mut display) => results,
             _ = verdict::interrupt() => {
                 display.finish();
-                return interrupted(global, &project, was_running, args.detach || args.wait).await;
+                return interrupted(&project, was_running, args.detach || args.wait).await;
             }
         }
     };
@@ -128,23 +130,27 @@ async fn conclude(
 }
 
 /// Ctrl-C before the tasks were started.
-async fn interrupted(
-    global: &Global,
-    project: &Project,
-    was_running: bool,
-    detached: bool,
-) -> Outcome {
+async fn interrupted(project: &Project, was_running: bool, detached: bool) -> Outcome {
     if was_running && detached {
         return Err(
             Failure::new(Exit::Error, "interrupted; the stack goes on without you")
                 .help("type `cais ps` to see it, `cais down` to stop it"),
         );
     }
-    down::take_down(Display::new(global), project, false).await?;
+    stop(project).await?;
     Err(Failure::new(
         Exit::Error,
         "interrupted; everything was stopped",
     ))
+}
+
+/// Stops everything; another Ctrl-C kills.
+async fn stop(project: &Project) -> Outcome {
+    output::say("stopping everything; Ctrl-C again kills");
+    tokio::select! {
+        result = down::take_down(Display::plain(), project, false) => result,
+        _ = verdict::interrupt() => down::take_down(Display::plain(), project, true).await,
+    }
 }
 
 /// Streams the log until Ctrl-C, then stops everything; a second Ctrl-C kills.
@@ -166,20 +172,66 @@ async fn stream(global: &Global, project: &Project, since: jiff::Timestamp) -> O
             return Err(Failure::new(Exit::Error, "the supervisor is gone; the tasks go on")
                 .help("type `cais up -d` to adopt them, or `cais down` to stop them"));
         }
+        ended = all_ended(project) => {
+            let removed = down::take_down(Display::plain(), project, false).await;
+            end.cancel();
+            log.await?;
+            return removed.and(ended);
+        }
         _ = verdict::interrupt() => {}
     }
-    output::say("stopping everything; Ctrl-C again kills");
     let stop = async {
-        let stopped = tokio::select! {
-            result = down::take_down(Display::plain(), project, false) => result,
-            _ = verdict::interrupt() => down::take_down(Display::plain(), project, true).await,
-        };
+        let stopped = stop(project).await;
         end.cancel();
         stopped
     };
     // The log goes on meanwhile: a task's last words are part of it.
     let (stopped, logged) = tokio::join!(stop, log);
     stopped.and(logged)
+}
+
+/// Returns when every service has run to its end, as Docker Compose does; never while one is to run on.
+async fn all_ended(project: &Project) -> Outcome {
+    let follow = supervise::talk(&project.paths, &Request::Follow).await;
+    if let Ok(Some(mut conversation)) = follow {
+        loop {
+            let Ok(snapshot) = snapshot(project).await else {
+                break;
+            };
+            let services = snapshot.services;
+            let is_over =
+                |view: &ServiceView| view.completed.is_some() || view.stopped || view.desired == 0;
+            if services.iter().any(|view| view.completed.is_some()) && services.iter().all(is_over)
+            {
+                return verdict_of_ends(&services);
+            }
+            match conversation.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+    }
+    // What its end means is found out elsewhere.
+    std::future::pending().await
+}
+
+fn verdict_of_ends(services: &[ServiceView]) -> Outcome {
+    let failed = services.iter().find_map(|view| {
+        let status = view
+            .completed
+            .filter(|status| *status != ExitStatus::Code(0))?;
+        Some((&view.service, status))
+    });
+    match failed {
+        None => Ok(()),
+        Some((service, status)) => Err(Failure::new(
+            Exit::Error,
+            format!(
+                "`{service}` ended with {}",
+                crate::supervisor::ended(status)
+            ),
+        )),
+    }
 }
 
 /// Returns when the supervisor's connection ends.

@@ -20,7 +20,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// Lines that wait for a slow reader before the disk is left alone.
 const AHEAD: usize = 1024;
 
-/// Follows the logs under the state folder: first what [`super::read`] would give, then every new line once.
+/// Follows the logs under the state folder: first what [`super::read()`] would give, then every new line once.
 ///
 /// The channel closes after `end` is cancelled (what was written until then still comes), after `until` has
 /// passed, or when the receiver is dropped. Lines of one glance are in the order of their time.

@@ -27,13 +27,16 @@ use rustix::process::{Pid, kill_process_group};
 use spec::TaskSpec;
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::process::{Child, ExitCode};
+use std::process::Child;
 use std::sync::{Arc, Mutex};
 use tokio::signal::unix::SignalKind;
 use tokio::sync::mpsc;
 
 /// Runs the shim; returns when its task is over.
-pub(crate) fn run() -> ExitCode {
+///
+/// # Errors
+/// Why the task could not be held, when the supervisor was told already.
+pub(crate) fn run() -> Result<(), String> {
     let result = prepare().and_then(|spec| {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -41,14 +44,10 @@ pub(crate) fn run() -> ExitCode {
         let runtime = runtime.map_err(|e| format!("cannot start the shim: {e}"))?;
         runtime.block_on(serve(&spec))
     });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            fault(format_args!("{reason}"));
-            answer(&Handshake::Failed(reason));
-            ExitCode::FAILURE
-        }
+    if let Err(reason) = &result {
+        answer(&Handshake::Failed(reason.clone()));
     }
+    result
 }
 
 /// Writes one of the shim's own faults to standard error, which is the lock file.

@@ -2,6 +2,7 @@
 
 use super::{Journal, JournalError};
 use crate::control::Release;
+use crate::supervisor::fingerprint::Fingerprint;
 use cais_engine::event::RevisionNumber;
 use cais_engine::policy::Policy;
 use cais_model::name::ServiceName;
@@ -12,8 +13,8 @@ use rusqlite::{OptionalExtension, params};
 pub(crate) struct Revision {
     pub(crate) service: ServiceName,
     pub(crate) number: RevisionNumber,
-    /// Keyed hash of its resolved definition.
-    pub(crate) hash: String,
+    /// What it is told by.
+    pub(crate) fingerprint: Fingerprint,
     /// The texts it came from.
     pub(crate) release: i64,
     /// What the engine reads of it.
@@ -88,14 +89,20 @@ impl Journal {
                 what: "policy",
                 cause,
             })?;
+        let fingerprint = serde_json::to_string(&revision.fingerprint).map_err(|cause| {
+            JournalError::Corrupt {
+                what: "fingerprint",
+                cause,
+            }
+        })?;
         self.connection
             .execute(
-                "INSERT OR REPLACE INTO revisions (service, number, hash, release, policy, artifact, created_ms)
+                "INSERT OR REPLACE INTO revisions (service, number, fingerprint, release, policy, artifact, created_ms)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     revision.service.as_str(),
                     revision.number.0,
-                    revision.hash,
+                    fingerprint,
                     revision.release,
                     policy,
                     revision.artifact,
@@ -111,7 +118,7 @@ impl Journal {
         let mut statement = self
             .connection
             .prepare_cached(
-                "SELECT number, hash, release, policy, artifact, created_ms FROM revisions
+                "SELECT number, fingerprint, release, policy, artifact, created_ms FROM revisions
                  WHERE service = ?1 ORDER BY number DESC",
             )
             .map_err(|e| self.unusable(e))?;
@@ -129,16 +136,21 @@ impl Journal {
             .map_err(|e| self.unusable(e))?;
         let mut revisions = Vec::new();
         for row in rows {
-            let (number, hash, release, policy, artifact, created_ms) =
+            let (number, fingerprint, release, policy, artifact, created_ms) =
                 row.map_err(|e| self.unusable(e))?;
             let policy = serde_json::from_str(&policy).map_err(|cause| JournalError::Corrupt {
                 what: "policy",
                 cause,
             })?;
+            let fingerprint =
+                serde_json::from_str(&fingerprint).map_err(|cause| JournalError::Corrupt {
+                    what: "fingerprint",
+                    cause,
+                })?;
             revisions.push(Revision {
                 service: service.clone(),
                 number: RevisionNumber(number),
-                hash,
+                fingerprint,
                 release,
                 policy,
                 artifact,

@@ -12,7 +12,7 @@ const STEPS: [&str; VERSION as usize] = ["
         id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, release TEXT NOT NULL, at_ms INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE revisions (
-        service TEXT NOT NULL, number INTEGER NOT NULL, hash TEXT NOT NULL,
+        service TEXT NOT NULL, number INTEGER NOT NULL, fingerprint TEXT NOT NULL,
         release INTEGER NOT NULL REFERENCES releases (id), policy TEXT NOT NULL, artifact TEXT,
         created_ms INTEGER NOT NULL, PRIMARY KEY (service, number)
     ) STRICT;

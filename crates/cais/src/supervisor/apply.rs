@@ -2,6 +2,7 @@
 //! addresses. Everything that can fail fails here, before anything is started.
 
 use super::definition::{self, Definition};
+use super::fingerprint::Fingerprint;
 use super::holder::{Holder, holder};
 use super::probe::Probes;
 use super::resolve::{self, Surroundings};
@@ -196,7 +197,7 @@ impl Supervisor {
                 let revision = Revision {
                     service: name.clone(),
                     number: revised.number,
-                    hash: revised.hash,
+                    fingerprint: revised.fingerprint,
                     release,
                     policy: policy.clone(),
                     artifact: artifact.clone(),
@@ -281,8 +282,8 @@ impl Supervisor {
     pub(super) fn is_as_it_was(&self, kept: &Revision, definition: &Definition) -> Outcome<bool> {
         let files = mounts::mounted_files(&definition.service, &self.around);
         let artifact = kept.artifact.as_deref();
-        let hash = definition::fingerprint(definition, artifact, &files, &self.key()?);
-        Ok(hash == kept.hash)
+        let fingerprint = Fingerprint::of(definition, artifact, &files, &self.key()?);
+        Ok(fingerprint == kept.fingerprint)
     }
 
     /// Brings the stack of the newest release back, without starting anything.

@@ -195,39 +195,6 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// The revision's fingerprint: everything that a task of it would see, keyed, so that the journal
-/// gives no value away. The count of replicas is not part of it: scaling makes no revision.
-pub(crate) fn fingerprint(
-    definition: &Definition,
-    artifact: Option<&str>,
-    files: &[(String, Vec<u8>)],
-    key: &[u8; 32],
-) -> String {
-    let mut hasher = blake3::Hasher::new_keyed(key);
-    let mut add = |label: &str, bytes: &[u8]| {
-        hasher.update(&(label.len() as u64).to_le_bytes());
-        hasher.update(label.as_bytes());
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    let service = &definition.service;
-    add("definition", service.task_definition.as_bytes());
-    // The original text of every value: a service's address may change without making a revision.
-    for (name, value) in &service.environment {
-        add(name, value.as_bytes());
-    }
-    for word in service.local_command().unwrap_or_default() {
-        add("argument", word.as_bytes());
-    }
-    if let Some(artifact) = artifact {
-        add("program", artifact.as_bytes());
-    }
-    for (name, content) in files {
-        add(name, content);
-    }
-    hasher.finalize().to_hex()[..32].to_owned()
-}
-
 /// Loopback addresses by service, for resolving names.
 pub(crate) fn named_addresses(
     stack: &Stack,

@@ -6,6 +6,7 @@ mod apply;
 pub(crate) mod artifact;
 pub(crate) mod clock;
 pub(crate) mod definition;
+pub(crate) mod fingerprint;
 mod gateway;
 mod holder;
 pub(crate) mod mounts;
@@ -344,8 +345,15 @@ impl Supervisor {
             .collect();
         // A probe that changed nothing is not worth a write: after a crash it is asked again.
         if !routine || acts || !notices.is_empty() {
-            self.journal.commit(&next, &notices, now)?;
-            self.journal_fault = None;
+            match self.journal.commit(&next, &notices, now) {
+                Ok(()) => self.journal_fault = None,
+                // A full disk keeps nobody from stopping what may have filled it. Should this supervisor be
+                // killed before the end, the next one finds the rest of the tasks and what was wanted before.
+                Err(error) if !self.downs.is_empty() => {
+                    self.journal_fault = Some(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
         }
         self.state = next;
         for stamped in notices {

@@ -47,9 +47,13 @@ impl Supervisor {
                 if let Err(error) = self.journal.forget_task(task.0) {
                     tracing::warn!(%error, "a task's ports stay in the journal");
                 }
-                if let Err(error) = process::forget(&self.paths.task(task.0)) {
-                    tracing::warn!(%error, %task, "a task's folder stays");
-                }
+                let folder = self.paths.task(task.0);
+                // It may wait for a parting shim: not on the loop's thread.
+                tokio::task::spawn_blocking(move || {
+                    if let Err(error) = process::forget(&folder) {
+                        tracing::warn!(%error, %task, "a task's folder stays");
+                    }
+                });
             }
             Action::Finished => self.finish().await,
         }

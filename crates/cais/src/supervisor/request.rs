@@ -157,11 +157,9 @@ impl Supervisor {
         if self.is_empty() {
             return self.finish().await;
         }
-        // A journal that cannot be written must not keep anybody from stopping: the step is kept in
-        // memory and tried again.
         self.feed(Event::Down).await;
         if let (Some(fault), Some(replies)) = (&self.journal_fault, self.downs.last()) {
-            let text = format!("nothing is stopped before it can be recorded: {fault}");
+            let text = format!("what is stopped now is not recorded: {fault}");
             replies.send(Reply::Remark { text });
         }
         if now {
@@ -177,6 +175,13 @@ impl Supervisor {
         self.gateway.shut_down(GATEWAY_GRACE).await;
         if let Some(pid) = gateway {
             wait_for_exit(pid, GATEWAY_GRACE + Duration::from_secs(2)).await;
+        }
+        // Where the disk was full: tasks that are gone left room.
+        if self.journal_fault.is_some() {
+            let now = self.now();
+            if let Err(error) = self.journal.commit(&self.state, &[], now) {
+                tracing::error!(%error, "the end is not recorded");
+            }
         }
         if let Err(error) = self.journal.trim() {
             tracing::warn!(%error, "old notices stay in the journal");

@@ -1,6 +1,7 @@
 //! Which revision a definition is: one that is known by its fingerprint, or the next number.
 
-use super::definition::{self, Definition};
+use super::definition::Definition;
+use super::fingerprint::Fingerprint;
 use super::journal_failure;
 use crate::exit::Outcome;
 use crate::store::{Journal, Revision};
@@ -12,7 +13,7 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Revised {
     pub(crate) number: RevisionNumber,
-    pub(crate) hash: String,
+    pub(crate) fingerprint: Fingerprint,
     /// Does the journal know it already?
     pub(crate) is_known: bool,
 }
@@ -25,11 +26,14 @@ pub(crate) fn revise(
     files: &[(String, Vec<u8>)],
     key: &[u8; 32],
 ) -> Revised {
-    let hash = definition::fingerprint(definition, artifact, files, key);
-    match known.iter().find(|revision| revision.hash == hash) {
+    let fingerprint = Fingerprint::of(definition, artifact, files, key);
+    match known
+        .iter()
+        .find(|revision| revision.fingerprint == fingerprint)
+    {
         Some(same) => Revised {
             number: same.number,
-            hash,
+            fingerprint,
             is_known: true,
         },
         None => {
@@ -40,7 +44,7 @@ pub(crate) fn revise(
                 .unwrap_or(0);
             Revised {
                 number: RevisionNumber(newest + 1),
-                hash,
+                fingerprint,
                 is_known: false,
             }
         }
