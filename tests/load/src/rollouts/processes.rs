@@ -2,6 +2,7 @@
 //! its gateway by their arguments. It asks cais nothing, so that cais can be checked against it.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A process of the test app.
@@ -65,6 +66,31 @@ fn parent(pid: u32) -> Option<u32> {
 pub fn is_there(pid: u32) -> bool {
     // A process that ended and was not waited for has neither arguments nor environment any more.
     zero_separated(pid, "cmdline").is_some_and(|arguments| !arguments.is_empty())
+}
+
+/// Descriptors of listening TCP sockets that this process holds.
+pub fn listening(pid: u32) -> usize {
+    // The tenth column is the socket's inode, the fourth its state; 0A is LISTEN (proc_net_tcp).
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listening: BTreeSet<String> = rows
+        .filter(|row| row.get(3) == Some(&"0A"))
+        .filter_map(|row| Some(format!("socket:[{}]", row.get(9)?)))
+        .collect();
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets
+        .filter(|target| {
+            target
+                .to_str()
+                .is_some_and(|target| listening.contains(target))
+        })
+        .count()
 }
 
 /// kill -9.
