@@ -182,6 +182,11 @@ impl Control {
     fn listen(&mut self, sockets: impl Iterator<Item = (SocketAddr, OwnedFd)>) {
         for (address, socket) in sockets {
             let kept = self.sockets.entry(address).or_default();
+            // Handed over a second time: accepting from it twice would keep a copy more of it for every
+            // supervisor that comes.
+            if kept.iter().any(|known| is_same(known, &socket)) {
+                continue;
+            }
             let Ok(copy) = socket.try_clone() else {
                 tracing::error!(%address, "no descriptor is left for a listening socket");
                 continue;
@@ -274,6 +279,12 @@ impl Control {
             let _ = core.send(Command::Shutdown(grace));
         }
     }
+}
+
+/// Are these two descriptors of one socket?
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> bool {
+    let identity = |socket| rustix::fs::fstat(socket).map(|stat| (stat.st_dev, stat.st_ino));
+    matches!((identity(one), identity(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 #[cfg(test)]

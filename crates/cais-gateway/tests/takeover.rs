@@ -153,6 +153,26 @@ async fn a_successor_gateway_takes_the_sockets_over_and_refuses_nobody() {
 }
 
 #[tokio::test]
+async fn a_socket_that_is_handed_over_again_is_kept_once() {
+    let (mut gateway, address) = Gateway::serving(vec![]).await;
+    for _ in 0..3 {
+        gateway.send(ToGateway::HandOver).await;
+        let (frame, sockets) = gateway
+            .hear(|frame| matches!(frame, FromGateway::Sockets { .. }))
+            .await;
+        let FromGateway::Sockets { sockets: addresses } = frame else {
+            panic!("sockets")
+        };
+        assert_eq!(addresses, [address, address]);
+        gateway
+            .client
+            .send(ToGateway::Listen { sockets: addresses }, sockets)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
 async fn more_sockets_than_one_frame_carries_travel_in_several() {
     let mut gateway = Gateway::with_cores(3).await;
     let mut addresses = Vec::new();

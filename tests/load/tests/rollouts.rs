@@ -154,6 +154,11 @@ fn a_killed_supervisor_loses_nothing_and_leaves_nothing() {
         (outcome.orphans, outcome.duplicates, outcome.gateways_lost),
         (0, 0, 0)
     );
+    let (before, after) = outcome.listening;
+    assert!(
+        before > 0 && before == after,
+        "{before} listening sockets became {after}"
+    );
 }
 
 fn check_disturbed(scene: disturbed::Scene) {

@@ -30,6 +30,9 @@ pub(crate) struct Gateway {
     paths: Paths,
     cores: usize,
     sockets: BTreeMap<SocketAddr, Vec<OwnedFd>>,
+    /// What the present gateway listens on already: a socket that it got twice would be accepted from twice, and
+    /// every successor would take over both.
+    handed: BTreeSet<SocketAddr>,
     link: Option<GatewayClient>,
     pid: Option<u32>,
     connection: u64,
@@ -52,6 +55,7 @@ impl Gateway {
             paths,
             cores,
             sockets: BTreeMap::new(),
+            handed: BTreeSet::new(),
             link: None,
             pid: None,
             connection: 0,
@@ -167,6 +171,7 @@ impl Gateway {
             self.take_over(&link, &mut from, listening.len() * cores as usize)
                 .await?;
         }
+        self.handed = listening.into_iter().collect();
         self.connection += 1;
         self.connected_at = Some(tokio::time::Instant::now());
         let (connection, news) = (self.connection, self.news.clone());
@@ -253,14 +258,15 @@ impl Gateway {
         Ok(addresses)
     }
 
-    /// Gives the gateway these sockets.
+    /// Gives the gateway these sockets, as far as it has them not yet.
     pub(crate) async fn hand_over(&mut self, addresses: &[SocketAddr]) -> Outcome {
         let Some(link) = &self.link else {
             return Ok(());
         };
         let mut of = Vec::new();
         let mut sockets = Vec::new();
-        for address in addresses {
+        let new = |address: &&SocketAddr| !self.handed.contains(*address);
+        for address in addresses.iter().filter(new) {
             for socket in self.sockets.get(address).into_iter().flatten() {
                 let copy = socket.try_clone().map_err(|error| {
                     Failure::new(
@@ -275,11 +281,14 @@ impl Gateway {
         if sockets.is_empty() {
             return Ok(());
         }
+        let given: BTreeSet<SocketAddr> = of.iter().copied().collect();
         link.send(ToGateway::Listen { sockets: of }, sockets)
             .await
             .map_err(|error| {
                 Failure::new(Exit::Error, format!("the gateway took no sockets: {error}"))
-            })
+            })?;
+        self.handed.extend(given);
+        Ok(())
     }
 
     /// Closes every address that is not wanted any more.
@@ -294,6 +303,7 @@ impl Gateway {
             return;
         }
         self.sockets.retain(|address, _| wanted.contains(address));
+        self.handed.retain(|address| wanted.contains(address));
         if let Some(link) = &self.link {
             let _ = link
                 .send(ToGateway::Unlisten { addresses: gone }, vec![])

@@ -1,6 +1,6 @@
 //! kill -9 under load: of tasks, and of the supervisor at random moments of deploys.
 
-use super::processes::{TaskProcess, kill};
+use super::processes::{self, TaskProcess, kill};
 use super::stack::{App, DEPLOY, Stack, UP};
 use super::table::{Table, median_and_worst, seconds};
 use super::{Setting, counted, list_failures, with_folder};
@@ -90,6 +90,8 @@ pub struct Supervisors {
     pub duplicates: usize,
     /// Gateways that ended with their supervisor.
     pub gateways_lost: u32,
+    /// Listening sockets that the gateway held before the first kill and after the last.
+    pub listening: (usize, usize),
 }
 
 /// Kills the supervisor somewhere in each of `rounds` deploys and brings it back.
@@ -110,6 +112,7 @@ fn kill_supervisors(
 ) -> anyhow::Result<Supervisors> {
     let load = setting.load(stack)?;
     let gateway = stack.gateway()?;
+    let listening = processes::listening(gateway);
     let (mut killed, mut gateways_lost) = (0, 0);
     let (mut orphans, mut duplicates) = (BTreeSet::new(), BTreeSet::new());
     let mut converged = Vec::new();
@@ -133,6 +136,7 @@ fn kill_supervisors(
         gateways_lost += u32::from(stack.gateway()? != gateway);
         check(stack, &mut orphans, &mut duplicates)?;
     }
+    let listening = (listening, processes::listening(stack.gateway()?));
     let report = finish(stack, load)?;
     Ok(Supervisors {
         report,
@@ -141,6 +145,7 @@ fn kill_supervisors(
         orphans: orphans.len(),
         duplicates: duplicates.len(),
         gateways_lost,
+        listening,
     })
 }
 
@@ -254,6 +259,10 @@ pub fn table(setting: &Setting, task_kills: u32, rounds: u32) -> anyhow::Result<
         outcome.gateways_lost.to_string(),
     ]);
     table.row(row);
+    table.notes.push(format!(
+        "the gateway held {} listening sockets before and {} after",
+        outcome.listening.0, outcome.listening.1
+    ));
     table.notes.push(format!(
         "the supervisor: from `cais up -d --wait` to its end; target {} s",
         seconds(CONVERGED)

@@ -2,6 +2,7 @@
 //! its gateway by their arguments. It asks cais nothing, so that cais can be checked against it.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A process of the test app.
@@ -46,17 +47,50 @@ pub fn of_cais(verb: &str, state_home: &Path) -> Vec<u32> {
     let state = format!("XDG_STATE_HOME={}", state_home.display());
     let is_it = |pid: &u32| {
         let arguments = zero_separated(*pid, "cmdline").unwrap_or_default();
-        arguments.get(1).is_some_and(|word| word == verb)
-            && zero_separated(*pid, "environ")
-                .is_some_and(|environment| environment.contains(&state))
+        let environment = zero_separated(*pid, "environ").unwrap_or_default();
+        arguments.get(1).is_some_and(|word| word == verb) && environment.contains(&state)
     };
-    all().filter(is_it).collect()
+    let found: Vec<u32> = all().filter(is_it).collect();
+    // Between fork and exec a child looks like its parent.
+    let is_fork = |pid: &u32| parent(*pid).is_some_and(|parent| found.contains(&parent));
+    found.iter().copied().filter(|pid| !is_fork(pid)).collect()
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok()
 }
 
 /// Is there such a process that has not ended?
 pub fn is_there(pid: u32) -> bool {
     // A process that ended and was not waited for has neither arguments nor environment any more.
     zero_separated(pid, "cmdline").is_some_and(|arguments| !arguments.is_empty())
+}
+
+/// Descriptors of listening TCP sockets that this process holds.
+pub fn listening(pid: u32) -> usize {
+    // The tenth column is the socket's inode, the fourth its state; 0A is LISTEN (proc_net_tcp).
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let rows = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let listening: BTreeSet<String> = rows
+        .filter(|row| row.get(3) == Some(&"0A"))
+        .filter_map(|row| Some(format!("socket:[{}]", row.get(9)?)))
+        .collect();
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets
+        .filter(|target| {
+            target
+                .to_str()
+                .is_some_and(|target| listening.contains(target))
+        })
+        .count()
 }
 
 /// kill -9.
