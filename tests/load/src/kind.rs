@@ -100,6 +100,16 @@ impl Mix {
     }
 }
 
+impl fmt::Display for Mix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self
+            .0
+            .iter()
+            .map(|(kind, weight)| format!("{kind}={weight}"));
+        f.write_str(&entries.collect::<Vec<_>>().join(","))
+    }
+}
+
 impl FromStr for Mix {
     type Err = MixError;
 

@@ -140,6 +140,20 @@ fn every_fault_is_counted_once_under_its_name() {
 }
 
 #[test]
+fn a_post_that_is_answered_or_dropped_before_its_body_was_sent_has_failed_for_good() {
+    for (deed, reason) in [
+        (Deed::DropBeforeHead, "reset before head"),
+        (Deed::Say503, "status 503"),
+        (Deed::Answer, "wrong body"),
+    ] {
+        let settings = settings(saboteur(1, deed), Kind::Post, 20);
+        let count = run::start(settings).unwrap().finish().total();
+        assert_eq!(count.reasons, [(reason.to_owned(), 20)].into(), "{deed:?}");
+        assert_eq!(count.failed_retryable, 0, "{deed:?}");
+    }
+}
+
+#[test]
 fn a_port_without_a_listener_refuses_all() {
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()

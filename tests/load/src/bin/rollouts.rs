@@ -74,7 +74,7 @@ fn main() -> anyhow::Result<()> {
         setting.programs.cais.display(),
         jiff::Zoned::now().strftime("%Y-%m-%d %H:%M %Z"),
         setting.rate,
-        MIX,
+        setting.mix,
         machine(),
     ))
 }
