@@ -270,7 +270,10 @@ impl Checks {
         if before != Some(*state) && matches!(state, Pending | RollbackInProgress) {
             self.thresholds.remove(service);
         }
-        if let (Some(threshold), InProgress | Baking | RollbackInProgress) = (*threshold, *state) {
+        // A failure may be counted while the gate is shut, and the count scaled down before it opens.
+        if let (Some(threshold), Pending | InProgress | Baking | RollbackInProgress) =
+            (*threshold, *state)
+        {
             let highest = self.thresholds.entry(service.clone()).or_default();
             *highest = threshold.max(*highest);
             assert!(
