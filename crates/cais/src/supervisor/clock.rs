@@ -1,5 +1,6 @@
 //! The engine's clock: milliseconds since boot, made monotonic across reboots by an offset in the journal.
 
+use crate::shim::processes;
 use crate::store::{Journal, JournalError};
 use cais_engine::time::Moment;
 use rustix::time::{ClockId, clock_gettime};
@@ -14,7 +15,7 @@ impl Clock {
     /// The clock of this project: after a reboot it goes on from the last moment that was committed,
     /// so that no moment in the state lies in the future.
     pub(crate) fn of(journal: &Journal) -> Result<Self, JournalError> {
-        let boot = boot_id();
+        let boot = processes::boot_id().unwrap_or_default();
         let offset_ms = if journal.fact("boot_id")?.as_deref() == Some(boot.as_str()) {
             journal
                 .fact("clock_offset_ms")?
@@ -47,13 +48,6 @@ impl Clock {
         let millis = u64::try_from(time.tv_nsec / 1_000_000).unwrap_or(0);
         Moment(seconds * 1000 + millis + self.offset_ms)
     }
-}
-
-/// Identifies this boot of the machine.
-pub(crate) fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
 }
 
 /// Milliseconds since the Unix epoch.
