@@ -20,19 +20,22 @@ fn output(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     clock(variables).args(arguments).output().unwrap()
 }
 
-/// A running clock, the port that its first log line names, and the rest of its log.
+/// A running clock, the port that its log names, and the rest of its log. Other lines may come first: the
+/// cache looks for its store while the listener is being bound.
 fn start(variables: &[(&str, &str)]) -> (Child, u16, BufReader<std::process::ChildStdout>) {
     let mut process = clock(&[&[("PORT", "0")], variables].concat())
         .spawn()
         .unwrap();
     let mut log = BufReader::new(process.stdout.take().unwrap());
-    let mut first = String::new();
-    log.read_line(&mut first).unwrap();
-    let line: serde_json::Value = serde_json::from_str(&first).unwrap();
-    let port = line["port"]
-        .as_u64()
-        .and_then(|port| u16::try_from(port).ok());
-    (process, port.expect("the first line names the port"), log)
+    loop {
+        let mut line = String::new();
+        assert_ne!(log.read_line(&mut line).unwrap(), 0, "no line named a port");
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let port = line["port"].as_u64().and_then(|n| u16::try_from(n).ok());
+        if let Some(port) = port {
+            return (process, port, log);
+        }
+    }
 }
 
 fn get(port: u16, path: &str) -> String {
