@@ -1,1 +1,4 @@
+//! How tasks run on this machine.
+
+pub(crate) mod docker;
 pub(crate) mod process;

@@ -1,0 +1,3 @@
+//! Tasks as containers of a Docker engine.
+
+pub(crate) mod engine;
