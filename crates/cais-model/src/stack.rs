@@ -8,6 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod resources;
+
+pub use resources::{Amounts, Resources};
+
 /// All services of one Compose project.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
@@ -74,6 +78,8 @@ pub struct Service {
     pub configs: Vec<FileMount>,
     /// `logging.options` `max-size` in bytes and `max-file`. Default 10 MiB and 3.
     pub log_rotation: LogRotation,
+    /// `deploy.resources`, and the older fields that mean the same.
+    pub resources: Resources,
     /// `x-cais.process`.
     pub process: Option<Process>,
     /// `x-cais.route`.

@@ -14,6 +14,7 @@ mod deploy;
 mod environment;
 pub(crate) mod health;
 pub(crate) mod read;
+mod resources;
 mod service;
 
 use read::Reader;

@@ -1,7 +1,7 @@
 //! One entry under `services:`.
 
 use super::read::{self, Reader, text, texts};
-use super::{Inputs, deploy, entries, environment, health};
+use super::{Inputs, deploy, entries, environment, health, resources};
 use crate::name::ServiceName;
 use crate::node::{Entry, Node};
 use crate::port::PortRange;
@@ -52,6 +52,7 @@ pub(super) fn service(
         secrets: mounts(node.get("secrets"), "/run/secrets/", reader),
         configs: mounts(node.get("configs"), "/", reader),
         log_rotation: log_rotation(node.at(&["logging", "options"]), reader),
+        resources: resources::of(node, reader),
         process: extension.process,
         route: extension.route,
         health: extension.health,

@@ -222,3 +222,43 @@ fn values_outside_their_range_are_refused() {
         assert!(errors[0].contains(want), "{fields}: {errors:?}");
     }
 }
+
+#[test]
+fn what_a_task_may_use_is_said_in_either_place() {
+    let amounts = |fields: &str| {
+        let loaded = web(fields).load();
+        let resources = loaded.stack.services["web"].resources;
+        let (limits, reserved) = (resources.limits, resources.reservations);
+        (
+            (limits.cpu_millis, limits.memory_bytes, limits.pids),
+            (reserved.cpu_millis, reserved.memory_bytes),
+        )
+    };
+    assert_eq!(
+        amounts(
+            "deploy: {resources: {limits: {cpus: '0.25', memory: 64m, pids: 9}, reservations: {cpus: 0.1, memory: 1g}}}"
+        ),
+        (
+            (Some(250), Some(64 << 20), Some(9)),
+            (Some(100), Some(1 << 30))
+        )
+    );
+    assert_eq!(
+        amounts("cpus: 1.5, mem_limit: 2g, pids_limit: 5, mem_reservation: 1k"),
+        ((Some(1500), Some(2 << 30), Some(5)), (None, Some(1024)))
+    );
+    assert_eq!(
+        amounts("cpus: 0, mem_limit: 0, pids_limit: -1"),
+        ((None, None, None), (None, None))
+    );
+}
+
+#[test]
+fn two_amounts_of_one_thing_are_an_error() {
+    let errors = web("mem_limit: 1g, deploy: {resources: {limits: {memory: 2g}}}").errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].contains("`mem_limit` and `deploy.resources.limits.memory` differ"),
+        "{errors:?}"
+    );
+}
