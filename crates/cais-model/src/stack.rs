@@ -8,8 +8,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod container;
 mod resources;
 
+pub use container::{
+    Attachment, BlockIo, Container, ContainerLimits, Device, DeviceRequest, Devices, Ipam,
+    IpamPool, Logging, Mount, MountKind, Names, Network, NetworkMode, PullPolicy, Rights, Volume,
+};
 pub use resources::{Amounts, Resources};
 
 /// All services of one Compose project.
@@ -25,8 +30,10 @@ pub struct Stack {
     pub secrets: BTreeMap<String, FileSource>,
     /// Top-level `configs:`.
     pub configs: BTreeMap<String, FileSource>,
-    /// Names of the top-level `volumes:`.
-    pub volumes: Vec<String>,
+    /// Top-level `volumes:`.
+    pub volumes: BTreeMap<String, Volume>,
+    /// Top-level `networks:`, with `default` where a service is on it.
+    pub networks: BTreeMap<String, Network>,
     /// `x-cais.listen`: where the gateway serves all routes. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
 }
@@ -80,6 +87,8 @@ pub struct Service {
     pub log_rotation: LogRotation,
     /// `deploy.resources`, and the older fields that mean the same.
     pub resources: Resources,
+    /// What it asks of its containers.
+    pub container: Container,
     /// `x-cais.process`.
     pub process: Option<Process>,
     /// `x-cais.route`.
@@ -404,6 +413,10 @@ pub struct FileMount {
     pub target: String,
     /// File mode, where given.
     pub mode: Option<u32>,
+    /// Owner in the container, where given.
+    pub uid: Option<u32>,
+    /// Group in the container, where given.
+    pub gid: Option<u32>,
 }
 
 /// How much log of one task is kept.

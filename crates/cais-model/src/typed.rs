@@ -10,12 +10,15 @@ use crate::{paths, x_cais};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod container;
+mod container_limits;
 mod deploy;
 mod environment;
 pub(crate) mod health;
 pub(crate) mod read;
 mod resources;
 mod service;
+mod tops;
 
 use read::Reader;
 
@@ -45,12 +48,16 @@ pub(crate) fn stack(
     Stack {
         name: inputs.name.clone(),
         directory: inputs.directory.to_path_buf(),
-        services,
         secrets: file_sources(tree.get("secrets"), inputs, &mut reader),
         configs: file_sources(tree.get("configs"), inputs, &mut reader),
-        volumes: entries(tree.get("volumes"))
-            .map(|(name, _)| name.clone())
-            .collect(),
+        volumes: tops::volumes(tree.get("volumes"), &inputs.name, &mut reader),
+        networks: tops::networks(
+            tree.get("networks"),
+            &inputs.name,
+            services.values(),
+            &mut reader,
+        ),
+        services,
         listen: top.listen,
     }
 }

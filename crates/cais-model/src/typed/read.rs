@@ -72,6 +72,17 @@ impl Reader<'_> {
         value
     }
 
+    /// A whole number, negative ones included.
+    pub(crate) fn integer(&mut self, node: Option<&Node>) -> Option<i64> {
+        let node = node?;
+        let text = node.scalar_text()?;
+        let integer = text.trim().parse().ok();
+        if integer.is_none() {
+            self.error(node, format!("`{text}` is not a whole number"));
+        }
+        integer
+    }
+
     /// A number such as `0.5`.
     pub(crate) fn number(&mut self, node: Option<&Node>) -> Option<f64> {
         let node = node?;

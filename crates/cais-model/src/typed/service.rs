@@ -1,7 +1,7 @@
 //! One entry under `services:`.
 
 use super::read::{self, Reader, text, texts};
-use super::{Inputs, deploy, entries, environment, health, resources};
+use super::{Inputs, container, deploy, entries, environment, health, resources};
 use crate::name::ServiceName;
 use crate::node::{Entry, Node};
 use crate::port::PortRange;
@@ -53,6 +53,7 @@ pub(super) fn service(
         configs: mounts(node.get("configs"), "/", reader),
         log_rotation: log_rotation(node.at(&["logging", "options"]), reader),
         resources: resources::of(node, reader),
+        container: container::of(node, inputs, reader),
         process: extension.process,
         route: extension.route,
         health: extension.health,
@@ -226,13 +227,15 @@ fn mounts(node: Option<&Node>, folder: &str, reader: &mut Reader<'_>) -> Vec<Fil
             source,
             target,
             mode: mode(item.get("mode"), reader),
+            uid: reader.whole(item.get("uid")),
+            gid: reader.whole(item.get("gid")),
         });
     }
     mounts
 }
 
 /// `0440` is octal as a number and as a text.
-fn mode(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<u32> {
+pub(super) fn mode(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<u32> {
     let node = node?;
     let written = node.scalar_text()?;
     let mode = match &node.value {

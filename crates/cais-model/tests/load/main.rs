@@ -1,6 +1,7 @@
 //! The loader as its callers use it: files in, stack or diagnostics out.
 
 mod consistency;
+mod container;
 mod environment;
 mod files;
 mod hostile;
