@@ -9,7 +9,6 @@ pub use settings::{Settings, SettingsError};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::io::Write as _;
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +36,7 @@ pub async fn run(settings: Settings) -> ExitCode {
         None
     };
     tokio::time::sleep(settings.start_delay).await;
-    let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, settings.port)).await {
+    let listener = match TcpListener::bind((settings.host, settings.port)).await {
         Ok(listener) => listener,
         Err(error) => {
             return failed(&format!(

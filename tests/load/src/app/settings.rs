@@ -1,10 +1,13 @@
 //! What the test app's environment asks for.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// How to behave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// `HOST`: where it listens, 127.0.0.1 by default; in a container 0.0.0.0.
+    pub host: IpAddr,
     /// `PORT`.
     pub port: u16,
     /// `REVISION`; answers carry it as `x-revision`.
@@ -68,7 +71,16 @@ impl Settings {
         let millis = |name| Ok(number(name, 3_600_000)?.map(Duration::from_millis));
         let mark =
             text("CAIS_TASK").map(|mark| mark.rsplit('-').next().unwrap_or_default().to_owned());
+        let host = match get("HOST").filter(|value| !value.is_empty()) {
+            None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Some(value) => value.parse().map_err(|_| SettingsError {
+                name: "HOST",
+                value,
+                what: "an IP address",
+            })?,
+        };
         Ok(Self {
+            host,
             port: number("PORT", u64::from(u16::MAX))?.map_or(0, |port| port as u16),
             revision: text("REVISION").unwrap_or_else(|| "0".to_owned()),
             task: mark.unwrap_or_else(|| std::process::id().to_string()),
