@@ -5,6 +5,7 @@
 mod bad_input;
 mod dependencies;
 mod faults;
+mod files;
 mod rollouts;
 mod stack;
 mod support;

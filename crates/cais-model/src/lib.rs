@@ -23,7 +23,7 @@ mod scalar;
 mod schema;
 pub mod source;
 pub mod stack;
-mod suggest;
+pub mod suggest;
 mod typed;
 mod unique;
 mod variables;

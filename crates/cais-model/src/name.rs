@@ -93,6 +93,14 @@ name_type!(
     "lowercase letters, digits, `_` and `-`, beginning with a letter or a digit"
 );
 
+name_type!(
+    /// The name of an environment: it is part of a file's name and of names in the cloud.
+    EnvironmentName, "environment",
+    |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
+    |c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'),
+    "lowercase letters, digits, `_` and `-`, beginning with a letter or a digit"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +115,7 @@ mod tests {
         }
         for bad in ["", "Web", "_web", "-web", "a.b"] {
             assert!(ProjectName::parse(bad).is_err(), "{bad}");
+            assert!(EnvironmentName::parse(bad).is_err(), "{bad}");
         }
     }
 }

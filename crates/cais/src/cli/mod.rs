@@ -4,6 +4,8 @@ mod build;
 mod config;
 mod deploy;
 mod down;
+mod environment;
+mod files;
 mod hidden;
 mod history;
 mod logs;
@@ -19,7 +21,9 @@ mod verbs;
 mod verdict;
 
 use crate::exit::{EXIT_CODES_HELP, Exit, Failure, Outcome};
+use cais_model::name::EnvironmentName;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use environment::Environment;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,6 +53,10 @@ pub(crate) struct Global {
     /// Folder that paths in the file are relative to; by default the file's own
     #[arg(help_heading = GLOBAL_OPTIONS, long, value_name = "PATH", global = true)]
     project_directory: Option<PathBuf>,
+    /// Environment: local, or one that has a compose.<NAME>.yaml beside the Compose file [default:
+    /// local]
+    #[arg(help_heading = GLOBAL_OPTIONS, short = 'E', long, value_name = "NAME", global = true)]
+    environment: Option<Environment>,
     /// Enable a profile; repeatable
     #[arg(help_heading = GLOBAL_OPTIONS, long = "profile", value_name = "NAME", global = true)]
     profiles: Vec<String>,
@@ -72,6 +80,11 @@ pub(crate) struct Global {
 impl Global {
     pub(crate) fn json(&self) -> bool {
         self.json || self.format == Format::Json
+    }
+
+    /// Which environment is meant.
+    pub(crate) fn environment(&self) -> Environment {
+        self.environment.clone().unwrap_or_default()
     }
 }
 
@@ -146,6 +159,13 @@ enum Command {
     Hidden(hidden::Hidden),
 }
 
+impl Command {
+    /// Does it need nothing but the file, so that it can be asked about any environment?
+    fn reads_files_alone(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Version | Self::Hidden(_))
+    }
+}
+
 /// Parses, runs, prints what failed, and answers with the exit code.
 pub(crate) fn run() -> ExitCode {
     let cli = match parse() {
@@ -177,6 +197,11 @@ fn parse() -> Result<Cli, clap::Error> {
 
 fn dispatch(cli: Cli) -> Outcome {
     let global = cli.global;
+    if let Environment::Named(name) = global.environment()
+        && !cli.command.reads_files_alone()
+    {
+        return Err(elsewhere(&name));
+    }
     match cli.command {
         // These build their own runtimes, or none: they are processes of their own.
         Command::Hidden(hidden) => hidden::run(hidden),
@@ -212,6 +237,17 @@ fn dispatch(cli: Cli) -> Outcome {
                 }
             }),
     }
+}
+
+/// A command that acts on running tasks, for an environment that is not here.
+fn elsewhere(name: &EnvironmentName) -> Failure {
+    Failure::new(
+        Exit::Usage,
+        format!("this command acts on this machine, and `{name}` is another environment"),
+    )
+    .help(format!(
+        "leave `-E {name}` out; what it has otherwise shows `cais config -E {name}`"
+    ))
 }
 
 #[cfg(test)]

@@ -1,32 +1,17 @@
-//! Which project is meant: finds the Compose files, loads them, and names the project's folders.
+//! Which project is meant: loads its Compose files and names its folders. Which files these are is `files.rs`'s answer.
 
-use super::Global;
+use super::environment::{self, Environment};
+use super::{Global, files};
 use crate::control::Release;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::Paths;
 use crate::source::{self, CallerSource};
 use cais_model::diagnostic::Severity;
 use cais_model::fields::{self, Runtime};
-use cais_model::name::ServiceName;
+use cais_model::name::{EnvironmentName, ServiceName};
 use cais_model::{LoadOptions, Loaded};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-/// Looked for in this order, here and in the parent folders, as Docker Compose does.
-const FILE_NAMES: [&str; 4] = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yaml",
-    "docker-compose.yml",
-];
-
-/// Override files that are merged where they stand beside the found file.
-const OVERRIDE_NAMES: [&str; 4] = [
-    "compose.override.yaml",
-    "compose.override.yml",
-    "docker-compose.override.yaml",
-    "docker-compose.override.yml",
-];
 
 /// A loaded project.
 pub(crate) struct Project {
@@ -34,14 +19,21 @@ pub(crate) struct Project {
     pub(crate) release: Release,
     pub(crate) paths: Paths,
     pub(crate) variables: BTreeMap<String, String>,
+    /// Which environment it was loaded for.
+    pub(crate) environment: Environment,
 }
 
 impl Project {
-    /// Loads the project that the command line means. Warnings are printed, errors are the failure.
+    /// Loads the project that the command line means, for the environment that it means. Warnings are printed, errors are the failure.
     pub(crate) fn load(global: &Global) -> Outcome<Self> {
+        Self::load_for(global, global.environment())
+    }
+
+    /// Loads the project that the command line means, for an environment of the caller's choice.
+    pub(crate) fn load_for(global: &Global, environment: Environment) -> Outcome<Self> {
         let variables = source::environment();
         let current = current_directory()?;
-        let files = find_files(global, &variables, &current)?;
+        let files = files::find(global, &variables, &current, &environment)?;
         let directory = project_directory(global, &files, &current);
         let options = LoadOptions {
             files: files.clone(),
@@ -70,6 +62,7 @@ impl Project {
             release,
             paths,
             variables,
+            environment,
         })
     }
 
@@ -115,59 +108,24 @@ impl Project {
     }
 }
 
+/// The named environments of the project that the command line means, in order; `local` is always there besides.
+pub(crate) fn environments(global: &Global) -> Outcome<BTreeSet<EnvironmentName>> {
+    let current = current_directory()?;
+    let files = files::find(
+        global,
+        &source::environment(),
+        &current,
+        &Environment::Local,
+    )?;
+    Ok(files
+        .first()
+        .map(|file| environment::beside(file))
+        .unwrap_or_default())
+}
+
 fn current_directory() -> Outcome<PathBuf> {
     std::env::current_dir()
         .map_err(|error| Failure::new(Exit::Error, format!("the current folder is gone: {error}")))
-}
-
-/// `-f`, else `COMPOSE_FILE`, else the first name found here or above.
-fn find_files(
-    global: &Global,
-    variables: &BTreeMap<String, String>,
-    current: &Path,
-) -> Outcome<Vec<PathBuf>> {
-    if !global.files.is_empty() {
-        return Ok(global.files.clone());
-    }
-    if let Some(list) = variables
-        .get("COMPOSE_FILE")
-        .filter(|list| !list.is_empty())
-    {
-        let separator = variables
-            .get("COMPOSE_PATH_SEPARATOR")
-            .map_or(":", String::as_str);
-        return Ok(list.split(separator).map(PathBuf::from).collect());
-    }
-    let start = global
-        .project_directory
-        .as_deref()
-        .map_or_else(|| current.to_owned(), |folder| current.join(folder));
-    for folder in start.ancestors() {
-        let Some(name) = FILE_NAMES.iter().find(|name| folder.join(name).is_file()) else {
-            continue;
-        };
-        let shown = |name: &str| {
-            if folder == current {
-                PathBuf::from(name)
-            } else {
-                folder.join(name)
-            }
-        };
-        let extra = OVERRIDE_NAMES
-            .iter()
-            .find(|name| folder.join(name).is_file());
-        return Ok(std::iter::once(shown(name))
-            .chain(extra.map(|name| shown(name)))
-            .collect());
-    }
-    Err(Failure::new(
-        Exit::Usage,
-        format!(
-            "no compose.yaml in `{}` or any folder above it",
-            start.display()
-        ),
-    )
-    .help("go to the folder of your project, or name the file: `cais -f FILE …`"))
 }
 
 fn project_directory(global: &Global, files: &[PathBuf], current: &Path) -> PathBuf {
