@@ -1,0 +1,11 @@
+//! A stack as AWS resources, and those as text: every decision about the cloud is made once, by `lower`, and printers only
+//! read its result. Pure: files, time and variables belong to the caller.
+
+pub mod files;
+mod modules;
+pub mod names;
+pub mod resource;
+mod terraform;
+pub mod value;
+
+pub use terraform::{HEADER, terraform};
