@@ -8,9 +8,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod build;
 mod container;
 mod resources;
 
+pub use build::{Artifact, Build};
 pub use container::{
     Attachment, BlockIo, Container, ContainerLimits, Device, DeviceRequest, Devices, Ipam,
     IpamPool, Logging, Mount, MountKind, Names, Network, NetworkMode, PullPolicy, Rights, Volume,
@@ -91,6 +93,8 @@ pub struct Service {
     pub container: Container,
     /// `x-cais.process`.
     pub process: Option<Process>,
+    /// `x-cais.image`.
+    pub artifact: Option<Artifact>,
     /// `x-cais.route`.
     pub route: Option<Route>,
     /// `x-cais.health`.
@@ -156,19 +160,6 @@ impl Service {
         let port = |port: &PortMapping| port.app_protocol.as_deref().is_some_and(is_http);
         self.route.is_some() || self.health.is_some() || self.ports.iter().any(port)
     }
-}
-
-/// `build`: what an image is built from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Build {
-    /// Context folder as written, relative to the project directory.
-    pub context: String,
-    /// Dockerfile relative to the context. Default `Dockerfile`.
-    pub dockerfile: Option<String>,
-    /// `build.target`.
-    pub target: Option<String>,
-    /// `build.args`.
-    pub args: BTreeMap<String, Option<String>>,
 }
 
 /// One published or exposed port.

@@ -10,6 +10,7 @@ use crate::{paths, x_cais};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod build;
 mod container;
 mod container_limits;
 mod deploy;

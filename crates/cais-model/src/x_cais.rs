@@ -2,7 +2,7 @@
 
 use crate::node::{Node, Value};
 use crate::stack::{
-    HttpHealth, Percent, ProbeTiming, Process, RolloutConfig, Route, Strategy, Threshold,
+    Artifact, HttpHealth, Percent, ProbeTiming, Process, RolloutConfig, Route, Strategy, Threshold,
 };
 use crate::suggest;
 use crate::typed::entries;
@@ -17,6 +17,7 @@ mod blocks;
 #[derive(Default)]
 pub(crate) struct ServiceExtension {
     pub(crate) process: Option<Process>,
+    pub(crate) artifact: Option<Artifact>,
     pub(crate) route: Option<Route>,
     pub(crate) health: Option<HttpHealth>,
     pub(crate) rollout: Option<RolloutConfig>,
@@ -46,7 +47,7 @@ pub(crate) fn service(node: Option<&Node>, reader: &mut Reader<'_>) -> ServiceEx
         node,
         "x-cais",
         &[
-            "process", "route", "health", "rollout", "scale", "cache", "alarms",
+            "process", "image", "route", "health", "rollout", "scale", "cache", "alarms",
         ],
         reader,
     );
@@ -55,6 +56,7 @@ pub(crate) fn service(node: Option<&Node>, reader: &mut Reader<'_>) -> ServiceEx
     blocks::check_alarms(node.get("alarms"), reader);
     ServiceExtension {
         process: block(node.get("process"), "process", reader).map(|node| process(node, reader)),
+        artifact: block(node.get("image"), "image", reader).and_then(|node| image(node, reader)),
         route: block(node.get("route"), "route", reader).map(|node| route(node, reader)),
         health: block(node.get("health"), "health", reader).map(|node| health(node, reader)),
         rollout: block(node.get("rollout"), "rollout", reader).map(|node| rollout(node, reader)),
@@ -144,6 +146,21 @@ fn process(node: &Node, reader: &mut Reader<'_>) -> Process {
         command: command(node.get("command"), reader),
         optional: reader.boolean(node.get("optional")).unwrap_or(false),
     }
+}
+
+fn image(node: &Node, reader: &mut Reader<'_>) -> Option<Artifact> {
+    keys(node, "image", &["artifact", "build"], reader);
+    let path = word(node.get("artifact"), "artifact", reader).filter(|path| !path.is_empty());
+    if path.is_none() {
+        reader.diagnostics.push(
+            node.error("`image` needs an `artifact`")
+                .with_help("name the program's file: `image: {artifact: target/release/clock}`"),
+        );
+    }
+    Some(Artifact {
+        build: word(node.get("build"), "build", reader),
+        path: path?,
+    })
 }
 
 fn command(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Vec<String>> {

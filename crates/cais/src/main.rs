@@ -3,6 +3,7 @@
 mod cli;
 mod control;
 mod exit;
+mod image;
 mod logs;
 mod paths;
 mod runtime;

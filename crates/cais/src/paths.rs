@@ -50,6 +50,11 @@ impl Paths {
         self.state.join("artifacts")
     }
 
+    /// Images that cais assembled: an OCI layout.
+    pub(crate) fn images(&self) -> PathBuf {
+        self.state.join("images")
+    }
+
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.runtime.join("control.sock")
     }

@@ -121,6 +121,12 @@ pub const TABLE: &[Row] = &[
         P("containers run the image"),
         P("containers run the image"),
     ),
+    (
+        "services.*.x-cais.image",
+        P("a local command runs instead of an image"),
+        H,
+        H,
+    ),
     // -- life of a task
     (
         "services.*.depends_on.*.restart=true",

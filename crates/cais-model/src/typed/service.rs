@@ -1,12 +1,12 @@
 //! One entry under `services:`.
 
 use super::read::{self, Reader, text, texts};
-use super::{Inputs, container, deploy, entries, environment, health, resources};
+use super::{Inputs, build, container, deploy, entries, environment, health, resources};
 use crate::name::ServiceName;
 use crate::node::{Entry, Node};
 use crate::port::PortRange;
 use crate::stack::{
-    Build, Condition, Dependency, FileMount, LogRotation, PortMapping, Protocol, Restart, Service,
+    Condition, Dependency, FileMount, LogRotation, PortMapping, Protocol, Restart, Service,
 };
 use crate::{definition, x_cais};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,7 @@ pub(super) fn service(
         name: name.clone(),
         position: entry.key_position.clone(),
         image: text(node.get("image")),
-        build: node.get("build").map(build),
+        build: node.get("build").map(|node| build::of(node, reader)),
         entrypoint: texts(node.get("entrypoint")),
         command: texts(node.get("command")),
         working_dir: text(node.get("working_dir")),
@@ -55,23 +55,13 @@ pub(super) fn service(
         resources: resources::of(node, reader),
         container: container::of(node, inputs, reader),
         process: extension.process,
+        artifact: extension.artifact,
         route: extension.route,
         health: extension.health,
         rollout: extension.rollout,
         definition: definition.service,
         task_definition: definition.task,
         used_variables: definition.used,
-    }
-}
-
-fn build(node: &Node) -> Build {
-    Build {
-        context: text(node.get("context")).unwrap_or_else(|| ".".to_owned()),
-        dockerfile: text(node.get("dockerfile")),
-        target: text(node.get("target")),
-        args: entries(node.get("args"))
-            .map(|(name, entry)| (name.clone(), entry.value.scalar_text()))
-            .collect(),
     }
 }
 
@@ -211,7 +201,7 @@ fn restart(node: Option<&Node>, reader: &mut Reader<'_>) -> Restart {
     }
 }
 
-fn mounts(node: Option<&Node>, folder: &str, reader: &mut Reader<'_>) -> Vec<FileMount> {
+pub(super) fn mounts(node: Option<&Node>, folder: &str, reader: &mut Reader<'_>) -> Vec<FileMount> {
     let items = node.and_then(Node::as_sequence).unwrap_or_default();
     let mut mounts = Vec::new();
     for item in items {

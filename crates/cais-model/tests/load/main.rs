@@ -5,6 +5,7 @@ mod container;
 mod environment;
 mod files;
 mod hostile;
+mod image;
 mod runtime;
 mod service;
 mod shown;
