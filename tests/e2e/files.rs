@@ -58,3 +58,55 @@ fn an_environment_that_is_not_there_is_answered_with_those_that_are() {
         golden::check(&format!("bad-input/{name}"), &stack, &ran);
     }
 }
+
+#[test]
+fn composes_own_variables_count_from_the_environment_and_from_the_env_file() {
+    let stack = Stack::new("services: {other: {image: x}}\n");
+    stack.write(
+        "base.yaml",
+        "services:\n  web: {image: 'web:${TAG}'}\n  tool: {image: t, profiles: [tools]}\n",
+    );
+    stack.write("more.yaml", "services:\n  extra: {image: e}\n");
+    stack.write(
+        ".env",
+        "COMPOSE_FILE=base.yaml,more.yaml\nCOMPOSE_PATH_SEPARATOR=,\nCOMPOSE_PROJECT_NAME=named\nCOMPOSE_PROFILES=tools\nTAG=1\n",
+    );
+    stack.write("one.env", "TAG=2\nCOMPOSE_FILE=base.yaml\n");
+    stack.write("two.env", "TAG=3\n");
+    let services = |words: &str| stack.cais(words).ok().stdout.replace('\n', " ");
+    assert_eq!(services("config --services"), "extra tool web ");
+    assert_eq!(services("--env-file one.env config --services"), "web ");
+    let config = stack.cais("config --json").ok().json();
+    assert_eq!(config["name"], "named");
+    let config = stack.cais("--env-file one.env --env-file two.env config --json");
+    assert_eq!(config.ok().json()["services"]["web"]["image"], "web:3");
+
+    stack.machine.set("COMPOSE_ENV_FILES", "two.env,one.env");
+    let config = stack.cais("config --json").ok().json();
+    assert_eq!(config["services"]["web"]["image"], "web:2");
+    stack.machine.set("COMPOSE_FILE", "more.yaml");
+    assert_eq!(services("config --services"), "extra ");
+    assert_eq!(services("-f compose.yaml config --services"), "other ");
+    assert_eq!(
+        services("-f base.yaml --profile * config --services"),
+        "tool web "
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_taken_is_named() {
+    let stack = Stack::new("services: {web: {extends: {file: oci://registry/base, service: a}}}\n");
+    for (name, words) in [
+        ("file-missing", "-f nope.yaml config"),
+        ("file-is-a-folder", "-f . config"),
+        ("file-elsewhere", "-f https://example.com/a.git config"),
+        ("extends-elsewhere", "config"),
+        (
+            "env-file-missing",
+            "-f compose.yaml --env-file nope.env config",
+        ),
+    ] {
+        let ran = stack.cais(words).ended_with(2);
+        golden::check(&format!("bad-input/{name}"), &stack, &ran);
+    }
+}

@@ -24,6 +24,7 @@ mod schema;
 pub mod source;
 pub mod stack;
 pub mod suggest;
+mod syntax;
 mod typed;
 mod unique;
 mod variables;

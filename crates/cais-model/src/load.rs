@@ -17,6 +17,7 @@ mod corpus;
 mod extends;
 mod files;
 mod include;
+mod labels;
 mod project;
 
 /// Loads a project.
@@ -148,6 +149,7 @@ impl<'l> Loading<'l> {
         }
         canonical::defaults(&mut tree);
         let disabled = profiles::disable(&mut tree, &self.profiles());
+        self.label_files(&mut tree);
         let stack = self.typed(&tree, name);
         self.settle();
         consistency::check_entries(&tree, &mut self.diagnostics);

@@ -10,7 +10,7 @@ pub enum NameError {
     #[error("a {0} name cannot be empty")]
     Empty(&'static str),
     /// A character that the kind of name does not allow.
-    #[error("`{name}` is not a {kind} name: {rule}")]
+    #[error("`{name}` cannot be a {kind} name: {rule}")]
     Refused {
         /// What was being named: "service", "project".
         kind: &'static str,

@@ -35,6 +35,11 @@ pub(crate) fn normalise(path: &Path) -> PathBuf {
     out
 }
 
+/// Is it an address of something elsewhere, which Docker Compose would fetch: a repository, an OCI artifact?
+pub(crate) fn is_remote(written: &str) -> bool {
+    written.contains("://") || written.starts_with("git@")
+}
+
 /// Rewrites the relative paths of a tree that was written in `from` so that they mean the same in `to`; both are absolute.
 pub(crate) fn rebase(tree: &mut Node, from: &Path, to: &Path) {
     if from == to {
@@ -107,8 +112,7 @@ fn prepend(node: &mut Node, prefix: &Path) {
 
 fn moved(text: &str, prefix: &Path) -> Option<String> {
     // Build contexts and additional contexts may be addresses: `https://…`, `service:base`, `docker-image://…`.
-    let is_address =
-        text.contains("://") || text.starts_with("service:") || text.starts_with("git@");
+    let is_address = is_remote(text) || text.starts_with("service:");
     if text.is_empty() || text.starts_with(['/', '~']) || is_address {
         return None;
     }

@@ -262,10 +262,22 @@ fn not_a(path: &Path, node: &Node, types: &[&str]) -> Diagnostic {
         format!("a {}", node.kind())
     };
     let found = found.replace("a integer", "an integer");
-    node.error(format!(
+    let diagnostic = node.error(format!(
         "{what} must be {}, and it is {found}",
         words.join(" or ")
-    ))
+    ));
+    // `image:x` is one text.
+    let glued = node.as_str().and_then(|text| text.split_once(':'));
+    match glued.filter(|(key, value)| is_word(key) && !value.is_empty()) {
+        Some((key, value)) if types.contains(&"object") => {
+            diagnostic.with_help(format!("write a space after the colon: `{key}: {value}`"))
+        }
+        _ => diagnostic,
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
 fn in_words(json_type: &str) -> &'static str {
@@ -347,6 +359,12 @@ fn unknown_key<'a>(
         Some(entry) => Diagnostic::error(&entry.key_position, message).with_width(width),
         None => Diagnostic::error_without_place(message),
     };
-    diagnostic.help = suggest::did_you_mean(key, known);
+    diagnostic.help = suggest::did_you_mean(key, known).or_else(|| {
+        let is_service = ["image", "build", "command"]
+            .iter()
+            .any(|field| mapping.get(key).is_some_and(|it| it.get(field).is_some()));
+        (path.is_empty() && is_service)
+            .then(|| format!("to make `{key}` a service, indent it below `services:`"))
+    });
     diagnostic
 }

@@ -3,6 +3,7 @@
 use crate::diagnostic::{Diagnostic, Position};
 use crate::node::{Entry, Mapping, Node, Tag, Value};
 use crate::scalar;
+use crate::syntax::SyntaxError;
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -31,6 +32,7 @@ pub(crate) fn parse(file: &Arc<PathBuf>, text: &str) -> Result<Documents, Diagno
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
+        text,
         file: Arc::clone(file),
         anchors: HashMap::new(),
         nodes: 0,
@@ -52,6 +54,7 @@ pub(crate) fn parse(file: &Arc<PathBuf>, text: &str) -> Result<Documents, Diagno
 
 struct Reader<'input> {
     parser: Parser<'input, StrInput<'input>>,
+    text: &'input str,
     file: Arc<PathBuf>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
@@ -62,10 +65,16 @@ impl<'input> Reader<'input> {
     fn next(&mut self) -> Result<(Event<'input>, Span), Diagnostic> {
         match self.parser.next_event() {
             Some(Ok(found)) => Ok(found),
-            Some(Err(error)) => Err(Diagnostic::error(
-                &self.position(*error.marker()),
-                error.info().to_string(),
-            )),
+            Some(Err(error)) => {
+                let at = self.position(*error.marker());
+                let error = SyntaxError {
+                    text: self.text,
+                    message: &error.info(),
+                    line: at.line,
+                    column: at.column,
+                };
+                Err(error.explain(&self.file))
+            }
             None => Ok((Event::StreamEnd, Span::empty(Marker::default()))),
         }
     }

@@ -88,6 +88,8 @@ impl Check<'_> {
         let runs = (has(&["image"]) && !image_is_empty)
             || has(&["build"])
             || has(&["provider"])
+            // Of something that could not be found, and that is reported.
+            || has(&["extends"])
             || has(&["command"])
             || has(&["x-cais", "process", "command"]);
         // A slip in one of these keys is the schema's finding.

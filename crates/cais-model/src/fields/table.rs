@@ -377,7 +377,7 @@ pub const TABLE: &[Row] = &[
         W("logs go to CloudWatch"),
     ),
     ("services.*.labels", P(LOADED), H, P(LOADED)),
-    ("services.*.label_file", P(LOADED), W(LATER), P(LOADED)),
+    ("services.*.label_file", P(LOADED), H, P(LOADED)),
     ("services.*.annotations", P(LOADED), H, P(LOADED)),
     // -- limits and rights
     ("services.*.cpus", W(LIMITS), H, H),

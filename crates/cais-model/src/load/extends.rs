@@ -1,6 +1,6 @@
 //! `extends`: a service begins with another's definition, of this file or of another one, and lays its own over it.
 
-use super::Loading;
+use super::{Loading, files};
 use crate::merge;
 use crate::node::{Mapping, Node};
 use crate::path::Path as TreePath;
@@ -94,11 +94,13 @@ impl Loading<'_> {
         let Some(mut service) = services.get(name).cloned() else {
             return;
         };
-        if let Some(mut base) = base {
-            merge::strip_tags(&mut base);
-            let mut path = TreePath::root().key(place.block).key(name);
-            service = merge::merge(base, service, &mut path, &mut self.diagnostics);
-        }
+        let Some(mut base) = base else {
+            // It keeps its `extends`: what it would have been is not known.
+            return;
+        };
+        merge::strip_tags(&mut base);
+        let mut path = TreePath::root().key(place.block).key(name);
+        service = merge::merge(base, service, &mut path, &mut self.diagnostics);
         if let Some(fields) = service.as_mapping_mut() {
             fields.remove("extends");
         }
@@ -130,7 +132,12 @@ impl Loading<'_> {
         place: &Place<'_>,
         chain: &mut Chain,
     ) -> Option<Node> {
-        let path = paths::normalise(&place.directory.join(file.as_str()?));
+        let written = file.as_str()?;
+        if paths::is_remote(written) {
+            self.diagnostics.push(files::remote(written, Some(file)));
+            return None;
+        }
+        let path = paths::normalise(&place.directory.join(written));
         let tree = self.base_tree(&path, file)?;
         let mut services = tree
             .get(place.block)

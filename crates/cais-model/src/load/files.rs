@@ -4,6 +4,7 @@ use super::{ComposeFile, Loading};
 use crate::diagnostic::Diagnostic;
 use crate::dotenv;
 use crate::node::Node;
+use crate::paths;
 use crate::source::SourceError;
 use crate::yaml;
 use std::collections::BTreeMap;
@@ -13,14 +14,15 @@ use std::sync::Arc;
 impl Loading<'_> {
     /// Reads a Compose file; `asked_by` is the node that names it, where one does.
     pub(super) fn read(&mut self, path: &Path, asked_by: Option<&Node>) -> Option<ComposeFile> {
+        if let Some(written) = path.to_str().filter(|path| paths::is_remote(path)) {
+            self.diagnostics.push(remote(written, asked_by));
+            return None;
+        }
         let text = match self.source.read(path) {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("`{}` cannot be read: {error}", path.display());
-                self.diagnostics.push(match asked_by {
-                    Some(node) => node.error(message),
-                    None => Diagnostic::error_without_place(message),
-                });
+                self.diagnostics.push(placed(message, asked_by));
                 return None;
             }
         };
@@ -86,5 +88,18 @@ impl Loading<'_> {
                 error.reason
             )),
         }
+    }
+}
+
+/// A file that stands elsewhere.
+pub(super) fn remote(written: &str, asked_by: Option<&Node>) -> Diagnostic {
+    placed(format!("`{written}` is not a local file"), asked_by)
+        .with_help("cais fetches no Compose file: download it and name the copy")
+}
+
+fn placed(message: String, asked_by: Option<&Node>) -> Diagnostic {
+    match asked_by {
+        Some(node) => node.error(message),
+        None => Diagnostic::error_without_place(message),
     }
 }

@@ -1,6 +1,6 @@
 //! `include`: other Compose files with their own folder and env files, whose services and resources join this one's.
 
-use super::{ComposeFile, Loading};
+use super::{ComposeFile, Loading, files};
 use crate::merge;
 use crate::node::{Mapping, Node, Value};
 use crate::path::Path as TreePath;
@@ -63,11 +63,8 @@ impl Loading<'_> {
         let mut files: Vec<ComposeFile> = Vec::new();
         for node in &include.paths {
             let written = node.as_str()?;
-            if written.contains("://") || written.starts_with("git@") {
-                self.diagnostics.push(
-                    node.error(format!("`{written}` is not a local file"))
-                        .with_help("download it and include the copy"),
-                );
+            if paths::is_remote(written) {
+                self.diagnostics.push(files::remote(written, Some(node)));
                 return None;
             }
             let path = paths::normalise(&directory.join(written));

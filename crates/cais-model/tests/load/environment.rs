@@ -209,7 +209,7 @@ fn the_project_name_follows_composes_order() {
     assert_eq!(
         given.errors(),
         [
-            "error: `Flag` is not a project name: lowercase letters, digits, `_` and `-`, beginning with a letter or a digit"
+            "error: `Flag` cannot be a project name: lowercase letters, digits, `_` and `-`, beginning with a letter or a digit"
         ]
     );
 }

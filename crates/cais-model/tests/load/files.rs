@@ -1,6 +1,6 @@
 //! Several files: `-f`, `include`, `extends`, profiles.
 
-use crate::{Project, one};
+use crate::{Project, one, web};
 
 fn yaml(project: &Project) -> String {
     project
@@ -85,8 +85,7 @@ fn a_service_extends_one_of_another_folder() {
 fn what_cannot_be_extended_is_said() {
     assert_eq!(
         one("services: {web: {extends: bse}, base: {image: i}}").errors(),
-        ["1:27: error: there is no service `bse` to extend (did you mean `base`?)", "1:12: error: service `web` has nothing to run (give it an `image`, a `build`, or `x-cais.process.command`)"]
-            .into_iter().rev().collect::<Vec<_>>()
+        ["1:27: error: there is no service `bse` to extend (did you mean `base`?)"]
     );
     assert_eq!(
         one("services: {web: {extends: web2, image: i}, web2: {extends: web, image: i}}").errors(),
@@ -161,12 +160,6 @@ fn what_cannot_be_included_is_said() {
             .errors(),
         [
             "/project/b.yaml:1:11: error: `include` goes in a circle: `compose.yaml` → `/project/a.yaml` → `/project/b.yaml` → `/project/a.yaml`"
-        ]
-    );
-    assert_eq!(
-        one("include: ['https://example.com/x.git']\n").errors(),
-        [
-            "1:11: error: `https://example.com/x.git` is not a local file (download it and include the copy)"
         ]
     );
 }
@@ -282,4 +275,41 @@ fn an_empty_file_is_refused_with_its_place() {
         one("[a]").errors(),
         ["1:1: error: a Compose file is a mapping, and this is a list"]
     );
+}
+
+#[test]
+fn labels_of_files_join_the_services_own() {
+    let project = web("label_file: [one.label, two.label], labels: {C: own}")
+        .file(
+            "/project/one.label",
+            "# a comment\nA=1\nB=$x ${y}\nC=file\n",
+        )
+        .file("/project/two.label", "A=2\n");
+    let want = "web:\n  image: i\n  labels:\n    A: \"2\"\n    B: $x ${y}\n    C: own\n";
+    assert_eq!(yaml(&project), want);
+    let missing = web("label_file: nope.label").errors();
+    assert_eq!(
+        missing,
+        ["1:40: error: label file `nope.label` cannot be read: no such file"]
+    );
+}
+
+#[test]
+fn a_file_that_stands_elsewhere_is_not_fetched() {
+    for (text, at) in [
+        ("include: ['https://example.com/a.git']", "1:11"),
+        (
+            "services: {web: {extends: {file: 'oci://r/a', service: b}}}",
+            "1:34",
+        ),
+        ("include: [{path: 'git@example.com:a.git'}]", "1:18"),
+    ] {
+        let errors = one(text).errors();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with(&format!("{at}: error: `")),
+            "{errors:?}"
+        );
+        assert!(errors[0].contains("is not a local file"), "{errors:?}");
+    }
 }

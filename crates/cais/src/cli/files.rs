@@ -3,6 +3,7 @@
 use super::Global;
 use super::environment::{self, Environment};
 use crate::exit::{Exit, Failure, Outcome};
+use cais_model::dotenv;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -22,14 +23,95 @@ const OVERRIDE_NAMES: [&str; 4] = [
     "docker-compose.override.yml",
 ];
 
+/// Docker Compose's own variables: of the environment, else of the env files, which are read for them before the Compose file is known.
+pub(crate) struct Settings {
+    variables: BTreeMap<String, String>,
+    /// `--env-file`, else `COMPOSE_ENV_FILES`; empty means `.env` where it exists.
+    pub(crate) env_files: Vec<PathBuf>,
+}
+
+impl Settings {
+    /// Reads them. What is wrong with an env file is told when the project is loaded.
+    pub(crate) fn read(
+        global: &Global,
+        variables: &BTreeMap<String, String>,
+        current: &Path,
+    ) -> Self {
+        let env_files: Vec<PathBuf> = if global.env_files.is_empty() {
+            let list = variables
+                .get("COMPOSE_ENV_FILES")
+                .map_or("", String::as_str);
+            let names = list.split(',').filter(|name| !name.is_empty());
+            names.map(|name| current.join(name)).collect()
+        } else {
+            let named = global.env_files.iter();
+            named.map(|file| current.join(file)).collect()
+        };
+        let default = [project_directory(global, &global.files, current).join(".env")];
+        let mut all = BTreeMap::new();
+        let read = if env_files.is_empty() {
+            &default[..]
+        } else {
+            &env_files
+        };
+        for text in read.iter().flat_map(std::fs::read_to_string) {
+            let mut lookup = |name: &str| variables.get(name).cloned();
+            for (name, value) in dotenv::parse(&text, &mut lookup).unwrap_or_default() {
+                if let (true, Some(value)) = (name.starts_with("COMPOSE_"), value) {
+                    all.insert(name, value);
+                }
+            }
+        }
+        all.extend(variables.clone());
+        Self {
+            variables: all,
+            env_files,
+        }
+    }
+
+    /// A variable that is set and not empty.
+    fn get(&self, name: &str) -> Option<&str> {
+        let value = self.variables.get(name)?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// `--profile`, and `COMPOSE_PROFILES`.
+    pub(crate) fn profiles(&self, global: &Global) -> Vec<String> {
+        let given = global.profiles.iter().map(String::as_str);
+        let listed = self.get("COMPOSE_PROFILES").unwrap_or_default().split(',');
+        let mut profiles: Vec<String> = given
+            .chain(listed)
+            .map(str::trim)
+            .filter(|profile| !profile.is_empty())
+            .map(str::to_owned)
+            .collect();
+        profiles.dedup();
+        profiles
+    }
+}
+
+/// What relative paths are relative to: the folder that is named, else that of the first file.
+pub(crate) fn project_directory(global: &Global, files: &[PathBuf], current: &Path) -> PathBuf {
+    let folder = match (&global.project_directory, files.first()) {
+        (Some(folder), _) => current.join(folder),
+        (None, Some(file)) if file != Path::new("-") => current
+            .join(file)
+            .parent()
+            .map_or_else(|| current.to_owned(), Path::to_owned),
+        _ => current.to_owned(),
+    };
+    // One folder, one project, whatever link it was reached by.
+    folder.canonicalize().unwrap_or(folder)
+}
+
 /// The files in the order of merging: those that are named, else the found one; over them the environment's, or for this machine the found one's override file.
 pub(crate) fn find(
     global: &Global,
-    variables: &BTreeMap<String, String>,
+    settings: &Settings,
     current: &Path,
     environment: &Environment,
 ) -> Outcome<Vec<PathBuf>> {
-    let mut files = match named(global, variables) {
+    let mut files = match named(global, settings) {
         Some(files) => files,
         None => {
             let file = found(global, current)?;
@@ -37,6 +119,14 @@ pub(crate) fn find(
             std::iter::once(file).chain(extra.flatten()).collect()
         }
     };
+    if let Some(folder) = files.iter().find(|file| current.join(file).is_dir()) {
+        let (exit, name) = (Exit::Usage, folder.display());
+        return Err(
+            Failure::new(exit, format!("`{name}` is a folder, not a Compose file")).help(format!(
+                "name the file in it, or go there: `cais --project-directory {name} …`"
+            )),
+        );
+    }
     if let (Environment::Named(name), Some(first)) = (environment, files.first()) {
         let file = environment::file_of(name, first)?;
         if !files.contains(&file) {
@@ -47,17 +137,17 @@ pub(crate) fn find(
 }
 
 /// `-f`, else `COMPOSE_FILE`.
-fn named(global: &Global, variables: &BTreeMap<String, String>) -> Option<Vec<PathBuf>> {
+fn named(global: &Global, settings: &Settings) -> Option<Vec<PathBuf>> {
     if !global.files.is_empty() {
         return Some(global.files.clone());
     }
-    let list = variables
-        .get("COMPOSE_FILE")
-        .filter(|list| !list.is_empty())?;
-    let separator = variables
-        .get("COMPOSE_PATH_SEPARATOR")
-        .map_or(":", String::as_str);
-    Some(list.split(separator).map(PathBuf::from).collect())
+    let separator = settings.get("COMPOSE_PATH_SEPARATOR").unwrap_or(":");
+    let list = settings.get("COMPOSE_FILE")?.split(separator);
+    Some(
+        list.filter(|file| !file.is_empty())
+            .map(PathBuf::from)
+            .collect(),
+    )
 }
 
 /// The first of the usual names here or above.

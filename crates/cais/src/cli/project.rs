@@ -1,7 +1,8 @@
 //! Which project is meant: loads its Compose files and names its folders. Which files these are is `files.rs`'s answer.
 
+use super::Global;
 use super::environment::{self, Environment};
-use super::{Global, files};
+use super::files::{self, Settings};
 use crate::control::Release;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::Paths;
@@ -11,7 +12,7 @@ use cais_model::fields::{self, Runtime};
 use cais_model::name::{EnvironmentName, ServiceName};
 use cais_model::{LoadOptions, Loaded};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A loaded project.
 pub(crate) struct Project {
@@ -33,18 +34,15 @@ impl Project {
     pub(crate) fn load_for(global: &Global, environment: Environment) -> Outcome<Self> {
         let variables = source::environment();
         let current = current_directory()?;
-        let files = files::find(global, &variables, &current, &environment)?;
-        let directory = project_directory(global, &files, &current);
+        let settings = Settings::read(global, &variables, &current);
+        let files = files::find(global, &settings, &current, &environment)?;
+        let directory = files::project_directory(global, &files, &current);
         let options = LoadOptions {
             files: files.clone(),
             project_directory: directory.clone(),
             project_name: global.project_name.clone(),
-            profiles: profiles(global, &variables),
-            env_files: global
-                .env_files
-                .iter()
-                .map(|file| current.join(file))
-                .collect(),
+            profiles: settings.profiles(global),
+            env_files: settings.env_files,
         };
         let loaded = cais_model::load(&CallerSource::new(variables.clone()), &options)
             .map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))?;
@@ -111,12 +109,8 @@ impl Project {
 /// The named environments of the project that the command line means, in order; `local` is always there besides.
 pub(crate) fn environments(global: &Global) -> Outcome<BTreeSet<EnvironmentName>> {
     let current = current_directory()?;
-    let files = files::find(
-        global,
-        &source::environment(),
-        &current,
-        &Environment::Local,
-    )?;
+    let settings = Settings::read(global, &source::environment(), &current);
+    let files = files::find(global, &settings, &current, &Environment::Local)?;
     Ok(files
         .first()
         .map(|file| environment::beside(file))
@@ -126,35 +120,4 @@ pub(crate) fn environments(global: &Global) -> Outcome<BTreeSet<EnvironmentName>
 fn current_directory() -> Outcome<PathBuf> {
     std::env::current_dir()
         .map_err(|error| Failure::new(Exit::Error, format!("the current folder is gone: {error}")))
-}
-
-fn project_directory(global: &Global, files: &[PathBuf], current: &Path) -> PathBuf {
-    let folder = match (&global.project_directory, files.first()) {
-        (Some(folder), _) => current.join(folder),
-        (None, Some(file)) if file != Path::new("-") => current
-            .join(file)
-            .parent()
-            .map_or_else(|| current.to_owned(), Path::to_owned),
-        _ => current.to_owned(),
-    };
-    // One folder, one project, whatever link it was reached by.
-    folder.canonicalize().unwrap_or(folder)
-}
-
-fn profiles(global: &Global, variables: &BTreeMap<String, String>) -> Vec<String> {
-    let from_variable = variables
-        .get("COMPOSE_PROFILES")
-        .into_iter()
-        .flat_map(|list| list.split(','));
-    let mut profiles: Vec<String> = global
-        .profiles
-        .iter()
-        .map(String::as_str)
-        .chain(from_variable)
-        .map(str::trim)
-        .filter(|profile| !profile.is_empty())
-        .map(str::to_owned)
-        .collect();
-    profiles.dedup();
-    profiles
 }
