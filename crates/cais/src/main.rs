@@ -1,5 +1,6 @@
 //! `cais`: runs, rolls out and watches the services in a standard `compose.yaml`.
 
+mod check;
 mod cli;
 mod control;
 mod exit;

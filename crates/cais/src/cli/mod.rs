@@ -1,6 +1,7 @@
 //! What was typed, and which command it means. Every command ends here with its exit code.
 
 mod build;
+mod check;
 mod config;
 mod deploy;
 mod down;
@@ -16,6 +17,7 @@ mod project;
 mod ps;
 mod status;
 mod supervise;
+mod tools;
 mod up;
 mod verbs;
 mod verdict;
@@ -151,6 +153,8 @@ enum Command {
     History(history::HistoryArgs),
     /// Print what happened, as it was recorded
     Events(history::EventsArgs),
+    /// Find what should not reach production
+    Check(check::CheckArgs),
     /// Print the file as cais understands it
     Config(config::ConfigArgs),
     /// Print the version
@@ -162,7 +166,10 @@ enum Command {
 impl Command {
     /// Does it need nothing but the file, so that it can be asked about any environment?
     fn reads_files_alone(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Version | Self::Hidden(_))
+        matches!(
+            self,
+            Self::Check(_) | Self::Config(_) | Self::Version | Self::Hidden(_)
+        )
     }
 }
 
@@ -206,6 +213,7 @@ fn dispatch(cli: Cli) -> Outcome {
         // These build their own runtimes, or none: they are processes of their own.
         Command::Hidden(hidden) => hidden::run(hidden),
         Command::Version => output::print_version(&global),
+        Command::Check(args) => check::run(&global, &args),
         Command::Config(args) => config::run(&global, &args),
         Command::History(args) => history::history(&global, &args),
         Command::Plan(args) => plan::run(&global, &args),
@@ -229,6 +237,7 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Events(args) => history::events(&global, args).await,
                     Command::Hidden(_)
                     | Command::Version
+                    | Command::Check(_)
                     | Command::Config(_)
                     | Command::History(_)
                     | Command::Plan(_) => {
