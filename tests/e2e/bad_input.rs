@@ -62,10 +62,6 @@ fn an_invalid_file_is_refused_with_the_place_of_the_fault() {
             "two-services-on-one-route",
             "services:\n  a:\n    command: sleep 1\n    x-cais: {route: {path: /api}}\n  b:\n    command: sleep 1\n    x-cais: {route: {path: /api/}}\n",
         ),
-        (
-            "no-local-command",
-            "services:\n  web:\n    image: nginx:1.27\n",
-        ),
         ("no-services", "name: demo\n"),
         (
             "cannot-progress",
@@ -75,6 +71,12 @@ fn an_invalid_file_is_refused_with_the_place_of_the_fault() {
     for (name, compose) in files {
         check(name, compose, "up -d", 2);
     }
+    check(
+        "no-local-command",
+        "services:\n  web:\n    image: nginx:1.27\n",
+        "--runtime process up -d",
+        2,
+    );
 }
 
 #[test]

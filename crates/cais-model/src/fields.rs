@@ -161,7 +161,9 @@ fn without_local_command(loaded: &Loaded, runtime: Runtime) -> Vec<Diagnostic> {
             ),
         )
         .with_width(width)
-        .with_help("give it `x-cais: {process: {command: …}}`")
+        .with_help(
+            "give it `x-cais: {process: {command: …}}`, or run the stack in Docker: `cais --runtime docker up`",
+        )
     })
     .collect()
 }

@@ -2,18 +2,20 @@
 //! by a stream that ends with `done` or `failed`. Shapes and the client; the supervisor serves it.
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::runtime::Runtime;
 use cais_engine::notice::Notice;
 use cais_engine::view::ServiceView;
 use cais_model::name::ServiceName;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 
 /// Changes when the two sides would misunderstand each other.
-pub(crate) const PROTOCOL_VERSION: u32 = 1;
+pub(crate) const PROTOCOL_VERSION: u32 = 2;
 
 /// What the command line asks of the supervisor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,6 +69,8 @@ pub(crate) struct Apply {
     pub(crate) release: Release,
     /// The caller's environment. It stays in memory.
     pub(crate) variables: BTreeMap<String, String>,
+    /// Where its tasks run.
+    pub(crate) runtime: Runtime,
     /// Only these (and what they depend on, which the caller has added); empty: all.
     pub(crate) services: BTreeSet<ServiceName>,
     /// `--scale SERVICE=N`.
@@ -198,6 +202,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Snapshot {
     pub(crate) project: String,
     pub(crate) directory: PathBuf,
+    /// Where its tasks run.
+    pub(crate) runtime: Runtime,
     /// The supervisor's process; `None` when the snapshot was read from the journal alone.
     pub(crate) supervisor: Option<u32>,
     /// The gateway's process.
@@ -230,6 +236,10 @@ pub(crate) struct Endpoints {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TaskEndpoint {
     pub(crate) pid: Option<u32>,
+    /// Its container's name.
+    pub(crate) container: Option<String>,
+    /// Where this machine reaches it.
+    pub(crate) address: Option<IpAddr>,
     /// Container port to the port that the task listens on.
     pub(crate) ports: BTreeMap<u16, u16>,
 }

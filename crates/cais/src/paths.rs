@@ -72,6 +72,11 @@ impl Paths {
         self.runtime.join("mounts")
     }
 
+    /// Copies of secrets and configs that containers mount.
+    pub(crate) fn container_files(&self) -> PathBuf {
+        self.mounts().join("containers")
+    }
+
     /// Makes both folders, private to this user.
     pub(crate) fn create(&self) -> Outcome {
         private_dir(&self.state)?;

@@ -14,7 +14,7 @@ fn said(project: &Project, runtime: Runtime) -> Vec<String> {
 #[test]
 fn the_process_runtime_needs_a_local_command() {
     let want = [
-        "1:12: error: service `web` has no local command, and the process runtime cannot run an image (give it `x-cais: {process: {command: …}}`)",
+        "1:12: error: service `web` has no local command, and the process runtime cannot run an image (give it `x-cais: {process: {command: …}}`, or run the stack in Docker: `cais --runtime docker up`)",
     ];
     assert_eq!(said(&web("tty: true"), Runtime::Process), want);
     assert_eq!(

@@ -1,12 +1,14 @@
 //! `cais config`: the file as cais understands it, and what the process runtime reads differently.
 
 use super::project::Project;
+use super::runtime::Choice;
 use super::{Global, output};
 use crate::exit::Outcome;
+use crate::runtime::Runtime;
 use crate::supervisor::resolve::{self, Replacement, Surroundings};
 use crate::supervisor::{address, definition};
 use cais_model::node::{Entry, Mapping, Node, Value};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands in place of a secret.
@@ -20,25 +22,24 @@ pub(crate) struct ConfigArgs {
     /// Print the names of the services
     #[arg(long)]
     services: bool,
-    /// Print what a runtime (process) replaces in environment values
-    #[arg(long, value_name = "RUNTIME", hide_possible_values = true)]
-    runtime: Option<RuntimeName>,
     /// Print values that look like secrets in clear
     #[arg(long)]
     show_secrets: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RuntimeName {
-    /// Supervised processes
-    Process,
-}
-
 pub(crate) fn run(global: &Global, args: &ConfigArgs) -> Outcome {
     let project = Project::load(global)?;
-    if args.runtime.is_some() {
-        project.check_runtime()?;
-        return output::print_replacements(global, &replacements(&project)?);
+    // Typed, and not only set by the variable: what does that runtime read differently?
+    match global.runtime {
+        Some(Choice::Process) => {
+            project.check_runtime(Runtime::Process)?;
+            return output::print_replacements(global, &replacements(&project)?);
+        }
+        Some(Choice::Docker) => {
+            project.check_runtime(Runtime::Docker)?;
+            return output::print_replacements(global, &[]);
+        }
+        Some(Choice::Auto) | None => {}
     }
     output::print_diagnostics(&project.loaded.warnings, &project.loaded.files);
     if args.quiet {

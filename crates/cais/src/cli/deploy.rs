@@ -5,9 +5,10 @@ use super::build::{self, Which};
 use super::progress::Display;
 use super::project::Project;
 use super::verdict::{self, Answer};
-use super::{Global, output, supervise, up};
+use super::{Global, output, runtime, supervise, up};
 use crate::control::{Apply, Conversation, Reply, Request, Until, Verdict, Wait};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::runtime::Runtime;
 use cais_model::name::ServiceName;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +67,7 @@ impl Waiting {
 
 pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     let project = Project::load(global)?;
-    project.check_runtime()?;
+    let runtime = runtime::choose(global, &project)?;
     let known = &project.loaded.stack.services;
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
         return Err(project.unknown_service(name));
@@ -82,11 +83,15 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     } else {
         Which::All
     };
-    build::run(&project, &services, which)?;
+    match runtime {
+        Runtime::Process => build::run(&project, &services, which)?,
+        Runtime::Docker => runtime::ensure_images(&project, &services).await?,
+    }
     output::remark_loopback(&project.loaded.stack);
     let request = Request::Apply(Box::new(Apply {
         release: project.release.clone(),
         variables: project.variables.clone(),
+        runtime,
         remove_absent: false,
         services,
         scale: BTreeMap::new(),

@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 mod project;
 mod ps;
+mod runtime;
 mod status;
 mod supervise;
 mod tools;
@@ -65,6 +66,12 @@ pub(crate) struct Global {
     /// File of variables, instead of .env; repeatable
     #[arg(help_heading = GLOBAL_OPTIONS, long = "env-file", value_name = "PATH", global = true)]
     env_files: Vec<PathBuf>,
+    /// Where tasks run: auto (by what the file needs), process or docker; CAIS_RUNTIME says the same
+    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, value_name = "RUNTIME", global = true)]
+    runtime: Option<runtime::Choice>,
+    /// Short for --runtime docker
+    #[arg(help_heading = GLOBAL_OPTIONS, long, conflicts_with = "runtime", global = true)]
+    docker: bool,
     /// How results are printed: table (for people) or json (for programs)
     #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Format::Table, value_name = "FORMAT", global = true)]
     format: Format,
@@ -216,13 +223,13 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Check(args) => check::run(&global, &args),
         Command::Config(args) => config::run(&global, &args),
         Command::History(args) => history::history(&global, &args),
-        Command::Plan(args) => plan::run(&global, &args),
         command => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::new(Exit::Error, format!("cannot start: {error}")))?
             .block_on(async {
                 match command {
+                    Command::Plan(args) => plan::run(&global, &args).await,
                     Command::Up(args) => up::run(&global, args).await,
                     Command::Down(args) => down::run(&global, args).await,
                     Command::Ps(args) => ps::run(&global, args).await,
@@ -239,8 +246,7 @@ fn dispatch(cli: Cli) -> Outcome {
                     | Command::Version
                     | Command::Check(_)
                     | Command::Config(_)
-                    | Command::History(_)
-                    | Command::Plan(_) => {
+                    | Command::History(_) => {
                         unreachable!("dispatched above")
                     }
                 }

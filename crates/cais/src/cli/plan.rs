@@ -3,9 +3,11 @@
 
 use super::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use super::project::Project;
-use super::{Global, config};
+use super::{Global, config, runtime};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::runtime::Runtime;
 use crate::store::{Journal, Revision};
+use crate::supervisor::definition::Definition;
 use crate::supervisor::fingerprint::Fingerprint;
 use crate::supervisor::resolve::Surroundings;
 use crate::supervisor::{artifact, definition, journal_failure, mounts, resolve, revise, skipped};
@@ -78,10 +80,13 @@ impl Change {
     }
 }
 
-pub(crate) fn run(global: &Global, args: &PlanArgs) -> Outcome {
+pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Outcome {
     let project = Project::load(global)?;
-    project.check_runtime()?;
-    let mut plan = plan(&project)?;
+    let images = match runtime::choose(global, &project)? {
+        Runtime::Process => None,
+        Runtime::Docker => Some(runtime::images(&project).await?),
+    };
+    let mut plan = plan(&project, images.as_ref())?;
     plan.retain(|p| args.services.is_empty() || args.services.contains(&p.service));
     let differs = plan
         .iter()
@@ -100,14 +105,21 @@ pub(crate) fn run(global: &Global, args: &PlanArgs) -> Outcome {
     Ok(())
 }
 
-fn plan(project: &Project) -> Outcome<Vec<Planned>> {
+/// `images` are the services' where they run in containers.
+fn plan(
+    project: &Project,
+    images: Option<&BTreeMap<ServiceName, String>>,
+) -> Outcome<Vec<Planned>> {
     let journal = Journal::look(&project.paths.journal()).map_err(journal_failure)?;
     let views = match &journal {
         Some(journal) => cais_engine::state::views(&journal.state().map_err(journal_failure)?),
         None => Vec::new(),
     };
     let stack = &project.loaded.stack;
-    let skipped: BTreeSet<ServiceName> = skipped(stack, &project.variables).into_keys().collect();
+    let skipped: BTreeSet<ServiceName> = match images {
+        None => skipped(stack, &project.variables).into_keys().collect(),
+        Some(_) => BTreeSet::new(),
+    };
     let mut plan = Vec::new();
     for service in stack.services.values() {
         let view = views.iter().find(|view| view.service == service.name);
@@ -121,6 +133,7 @@ fn plan(project: &Project) -> Outcome<Vec<Planned>> {
             &skipped,
             service,
             view,
+            images,
         )?);
     }
     for view in views
@@ -160,6 +173,7 @@ fn plan_one(
     skipped: &BTreeSet<ServiceName>,
     service: &Service,
     view: Option<&ServiceView>,
+    images: Option<&BTreeMap<ServiceName, String>>,
 ) -> Outcome<Planned> {
     let stack = &project.loaded.stack;
     let around = Surroundings {
@@ -167,7 +181,10 @@ fn plan_one(
         skipped: skipped.clone(),
         mounts: resolve::mounts(stack, &project.paths.mounts()),
     };
-    let definition = definition::define_from(stack, service, &around, &project.variables, false)?;
+    let definition = match images {
+        None => definition::define_from(stack, service, &around, &project.variables, false)?,
+        Some(images) => Definition::of_image(service, images.get(&service.name)),
+    };
     let artifact = artifact::program_digest(&definition)?;
     let files = mounts::mounted_files(service, &around);
     // Without a key nothing was ever deployed, and any key tells nothing from nothing.

@@ -6,9 +6,10 @@ use super::files::{self, Settings};
 use crate::control::Release;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::Paths;
+use crate::runtime::Runtime;
 use crate::source::{self, CallerSource};
 use cais_model::diagnostic::Severity;
-use cais_model::fields::{self, Runtime};
+use cais_model::fields;
 use cais_model::name::{EnvironmentName, ServiceName};
 use cais_model::{LoadOptions, Loaded};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,10 +65,10 @@ impl Project {
         })
     }
 
-    /// Refuses what the process runtime does not honour; prints what deserves a warning.
-    pub(crate) fn check_runtime(&self) -> Outcome {
+    /// Refuses what a runtime does not honour; prints what deserves a warning.
+    pub(crate) fn check_runtime(&self, runtime: Runtime) -> Outcome {
         let mut diagnostics = self.loaded.warnings.clone();
-        diagnostics.extend(fields::unsupported(&self.loaded, Runtime::Process));
+        diagnostics.extend(fields::unsupported(&self.loaded, runtime.of_fields()));
         if diagnostics
             .iter()
             .any(|diagnostic| diagnostic.severity == Severity::Error)

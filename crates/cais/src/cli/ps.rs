@@ -123,6 +123,7 @@ fn from_journal(project: &Project) -> Outcome<Snapshot> {
     let mut snapshot = Snapshot {
         project: project.name().to_owned(),
         directory: project.release.directory.clone(),
+        runtime: super::runtime::running(project)?.unwrap_or_default(),
         supervisor: None,
         gateway: None,
         now_ms: 0,

@@ -4,9 +4,10 @@
 use super::build::{self, Which};
 use super::progress::Display;
 use super::project::Project;
-use super::{Global, down, logs, output, supervise, verdict};
+use super::{Global, down, logs, output, runtime, supervise, verdict};
 use crate::control::{Apply, Reply, Request, Until, Wait};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::runtime::Runtime;
 use cais_engine::event::ExitStatus;
 use cais_engine::view::ServiceView;
 use cais_model::name::ServiceName;
@@ -44,7 +45,7 @@ pub(crate) struct UpArgs {
 
 pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     let project = Project::load(global)?;
-    project.check_runtime()?;
+    let runtime = runtime::choose(global, &project)?;
     if project.loaded.stack.services.is_empty() {
         return Err(project.no_services());
     }
@@ -60,7 +61,10 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     } else {
         Which::Missing
     };
-    build::run(&project, &services, which)?;
+    match runtime {
+        Runtime::Process => build::run(&project, &services, which)?,
+        Runtime::Docker => runtime::ensure_images(&project, &services).await?,
+    }
     output::remark_loopback(&project.loaded.stack);
 
     let was_running = supervise::ask(&project.paths, &Request::Hello)
@@ -69,6 +73,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     let request = Request::Apply(Box::new(Apply {
         release: project.release.clone(),
         variables: project.variables.clone(),
+        runtime,
         services,
         scale: args.scale.iter().cloned().collect(),
         force: args.force_recreate,

@@ -1,7 +1,8 @@
 //! Moves a forgotten task's logs aside, so that `logs` still shows why it ended, and lets the oldest go.
 
 use super::folder::subfolders;
-use crate::shim::record::{LOCK, TaskRecord};
+use crate::shim::record::LOCK;
+use cais_engine::event::TaskId;
 use cais_model::name::ServiceName;
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -13,10 +14,11 @@ pub(crate) const FORGOTTEN: &str = "logs";
 /// Forgotten tasks kept of each service.
 const KEPT: usize = 20;
 
-/// Moves `<state>/tasks/<task>` to where forgotten tasks are. The caller holds the task's lock. One rename,
+/// Moves `<state>/tasks/<task>` to where forgotten tasks are. The caller sees to it that nothing is written there
+/// any more. One rename,
 /// so a reader sees the folder in one place or the other.
-pub(crate) fn archive(task_dir: &Path, record: &TaskRecord) -> io::Result<()> {
-    let to = place(task_dir, &record.service, record.task.0).ok_or(io::ErrorKind::InvalidInput)?;
+pub(crate) fn archive(task_dir: &Path, service: &ServiceName, task: TaskId) -> io::Result<()> {
+    let to = place(task_dir, service, task.0).ok_or(io::ErrorKind::InvalidInput)?;
     if let Some(parent) = to.parent() {
         DirBuilder::new()
             .recursive(true)

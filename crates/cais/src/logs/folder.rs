@@ -1,7 +1,7 @@
 //! Finds the tasks that have logs: those of the state's present and those that were forgotten.
 
 use super::archive::FORGOTTEN;
-use crate::shim::record::TaskRecord;
+use crate::shim::record::TaskOwner;
 use cais_engine::event::TaskId;
 use cais_model::name::ServiceName;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ fn add(
     let Some(task) = task.filter(|task| wanted(*task)) else {
         return;
     };
-    if let Ok(Some(TaskRecord { service, .. })) = TaskRecord::read(&dir) {
+    if let Ok(Some(TaskOwner { service, .. })) = TaskOwner::read(&dir) {
         found.insert(
             task,
             TaskFolder {

@@ -61,7 +61,8 @@ impl State {
     }
 
     fn forget(&self, task: u64, service: &str) {
-        archive(&self.task_dir(task), &self.record(task, service)).unwrap();
+        let record = self.record(task, service);
+        archive(&self.task_dir(task), &record.service, record.task).unwrap();
     }
 
     fn read(&self, options: &Options) -> Vec<String> {

@@ -53,6 +53,11 @@ impl LogWriter {
         self.now = self.now.max(Timestamp::now());
     }
 
+    /// The same at a moment that somebody else noted; several may follow in one batch.
+    pub(crate) fn begin_at(&mut self, at: Timestamp) {
+        self.now = at;
+    }
+
     /// Adds one piece to the batch.
     pub(crate) fn add(&mut self, stream: Stream, tag: Tag, text: &[u8]) -> io::Result<()> {
         let before = self.batch.len();
@@ -107,7 +112,7 @@ impl LogWriter {
 }
 
 /// The numbers of the closed files, the oldest first.
-pub(super) fn closed(dir: &Path) -> io::Result<Vec<u64>> {
+pub(crate) fn closed(dir: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
@@ -119,7 +124,7 @@ pub(super) fn closed(dir: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Where a closed file is.
-pub(super) fn closed_name(dir: &Path, number: u64) -> PathBuf {
+pub(crate) fn closed_name(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{OPEN}.{number}"))
 }
 

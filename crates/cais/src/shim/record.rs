@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// The file whose lock says that a shim lives (or is being born). A shim's own faults are written into it.
 pub(crate) const LOCK: &str = "shim.lock";
-const TASK: &str = "task.json";
+/// What a task is; a shim writes a [`TaskRecord`], the container runtime its own.
+pub(crate) const TASK: &str = "task.json";
 const EXIT: &str = "exit.json";
 
 /// `task.json`: enough to find the task again, nothing secret.
@@ -55,6 +56,22 @@ pub(crate) struct ExitRecord {
     pub(crate) at_ms: i64,
 }
 
+/// What every runtime's `task.json` says.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct TaskOwner {
+    /// Its id.
+    pub(crate) task: TaskId,
+    /// Of which service.
+    pub(crate) service: ServiceName,
+}
+
+impl TaskOwner {
+    /// Reads it; `None` where there is none.
+    pub(crate) fn read(dir: &Path) -> io::Result<Option<Self>> {
+        read(&dir.join(TASK))
+    }
+}
+
 impl TaskRecord {
     /// Reads it; `None` where there is none.
     pub(crate) fn read(dir: &Path) -> io::Result<Option<Self>> {
@@ -87,7 +104,8 @@ impl ExitRecord {
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+/// Reads a record; `None` where there is none.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| {
             io::Error::new(
@@ -101,7 +119,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 }
 
 /// Only the holder of the lock writes, so one temporary name is enough.
-fn write(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+pub(crate) fn write(dir: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let temporary = dir.join(format!(".{name}.new"));
     let mut file = OpenOptions::new()
         .write(true)

@@ -1,7 +1,7 @@
 //! From a release to submissions: load, skip what is optional and absent, number revisions, bind
 //! addresses. Everything that can fail fails here, before anything is started.
 
-use super::definition::{self, Definition};
+use super::definition::{self, Definition, Run};
 use super::fingerprint::Fingerprint;
 use super::holder::{Holder, holder};
 use super::probe::Probes;
@@ -9,7 +9,10 @@ use super::resolve::{self, Surroundings};
 use super::{Manner, Supervisor, address, artifact, clock, journal_failure, mounts, revise, table};
 use crate::control::{Apply, Release, Reply};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::runtime::process::Signal;
+use crate::runtime::docker::files;
+use crate::runtime::docker::image::Image;
+use crate::runtime::{Runtime, TaskHandle};
+use crate::shim::signal::Signal;
 use crate::store::Revision;
 use cais_engine::event::{Event, RevisionNumber, Submission};
 use cais_engine::policy::Policy;
@@ -18,6 +21,7 @@ use cais_model::name::ServiceName;
 use cais_model::stack::{Service, Stack};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,30 +32,34 @@ impl Supervisor {
     /// Takes a stack in. `Ok` means that it is on disk and under way.
     pub(super) async fn apply(&mut self, apply: &Apply, replies: &super::Replies) -> Outcome {
         self.boot.variables = apply.variables.clone();
+        self.settle_runtime(apply.runtime).await?;
         let loaded = definition::load(&apply.release, &apply.variables)?;
-        let stack = loaded.stack;
+        let mut stack = loaded.stack;
         mounts::prepare_mounts(&stack, &self.paths.mounts(), &apply.variables)?;
-        let skipped = skipped(&stack, &apply.variables);
+        let skipped = self.skipped_of(&stack);
         for text in skipped.values() {
             replies.send(Reply::Remark { text: text.clone() });
         }
         let skipped_names: BTreeSet<ServiceName> = skipped.keys().cloned().collect();
-        let wanted: Vec<&Service> = stack
+        let wanted: BTreeSet<ServiceName> = stack
             .services
-            .values()
-            .filter(|service| !skipped_names.contains(&service.name))
-            .filter(|service| apply.services.is_empty() || apply.services.contains(&service.name))
+            .keys()
+            .filter(|name| !skipped_names.contains(*name))
+            .filter(|name| apply.services.is_empty() || apply.services.contains(*name))
+            .cloned()
             .collect();
+        let images = match self.runtime {
+            Runtime::Process => BTreeMap::new(),
+            Runtime::Docker => self.complete_by_images(&mut stack, &wanted).await?,
+        };
+        let wanted: Vec<&Service> = wanted.iter().map(|name| &stack.services[name]).collect();
 
         let mut around = self.surroundings(&stack, &skipped_names)?;
-        let definitions: BTreeMap<ServiceName, Definition> = wanted
-            .iter()
-            .map(|service| {
-                let definition = definition::define(&stack, service, &around, &apply.variables)?;
-                Ok((service.name.clone(), definition))
-            })
-            .collect::<Outcome<_>>()?;
+        let definitions = self.definitions(&stack, &wanted, &around, &images)?;
         let listeners = self.bind(&stack, &mut around)?;
+        if self.runtime == Runtime::Docker {
+            self.prepare_containers(&stack, &wanted, replies).await?;
+        }
 
         let submissions = self.submissions(&stack, definitions, &skipped_names, apply)?;
         self.gateway.ensure().await?;
@@ -74,6 +82,31 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Optional services whose program is not installed. A container brings its own.
+    fn skipped_of(&self, stack: &Stack) -> BTreeMap<ServiceName, String> {
+        match self.runtime {
+            Runtime::Process => skipped(stack, &self.boot.variables),
+            Runtime::Docker => BTreeMap::new(),
+        }
+    }
+
+    fn definitions(
+        &self,
+        stack: &Stack,
+        wanted: &[&Service],
+        around: &Surroundings,
+        images: &BTreeMap<ServiceName, Image>,
+    ) -> Outcome<BTreeMap<ServiceName, Definition>> {
+        let define = |service: &&Service| {
+            let definition = match images.get(&service.name) {
+                Some(image) => self.container_definition(stack, service, image),
+                None => definition::define(stack, service, around, &self.boot.variables)?,
+            };
+            Ok((service.name.clone(), definition))
+        };
+        wanted.iter().map(define).collect()
+    }
+
     /// How running tasks are asked and stopped follows the file, although it makes no new revision.
     fn renew_manners(&mut self) {
         for view in cais_engine::state::views(&self.state) {
@@ -81,10 +114,12 @@ impl Supervisor {
                 let known = self
                     .definitions
                     .get(&(view.service.clone(), task.revision.0));
-                let Some(definition) = known else { continue };
+                let (Some(definition), Some(live)) = (known, self.tasks.get(&task.task)) else {
+                    continue;
+                };
+                let manner = Arc::new(self.manner(definition, task.task.0, &live.handle));
                 if let Some(live) = self.tasks.get_mut(&task.task) {
-                    let ports = self.ports.get(&task.task.0).cloned().unwrap_or_default();
-                    live.manner = Arc::new(super::perform::manner(definition, &ports));
+                    live.manner = manner;
                 }
             }
         }
@@ -96,6 +131,14 @@ impl Supervisor {
         stack: &Stack,
         skipped: &BTreeSet<ServiceName>,
     ) -> Outcome<Surroundings> {
+        if self.runtime == Runtime::Docker {
+            // Containers find each other by the engine's own names.
+            return Ok(Surroundings {
+                addresses: BTreeMap::new(),
+                skipped: skipped.clone(),
+                mounts: files::all_places(&self.paths.container_files(), stack),
+            });
+        }
         let mut kept = self.journal.addresses().map_err(journal_failure)?;
         for service in stack
             .services
@@ -180,16 +223,21 @@ impl Supervisor {
         let around = Surroundings {
             addresses: BTreeMap::new(),
             skipped: skipped.clone(),
-            mounts: resolve::mounts(stack, &self.paths.mounts()),
+            mounts: self.mounts_of(stack),
         };
         let mut submissions = BTreeMap::new();
-        for (name, mut definition) in definitions {
+        for (name, definition) in definitions {
             let service = &definition.service;
             let mut policy = Policy::of(service, stack);
             policy
                 .depends_on
                 .retain(|dependency, _| !skipped.contains(dependency));
-            let artifact = artifact::keep_program(&definition, &self.paths.artifacts())?;
+            let artifact = match &definition.run {
+                Run::Process { .. } => {
+                    artifact::keep_program(&definition, &self.paths.artifacts())?
+                }
+                Run::Container(run) => Some(run.image.clone()),
+            };
             let files = mounts::mounted_files(service, &around);
             let known = revise::known(Some(&self.journal), &name)?;
             let revised = revise::revise(&known, &definition, artifact.as_deref(), &files, &key);
@@ -209,9 +257,10 @@ impl Supervisor {
             }
             let number = revised.number;
             let desired = apply.scale.get(&name).copied().unwrap_or(service.replicas);
-            if let Some(artifact) = artifact {
-                definition.argv[0] = self.paths.artifacts().join(artifact).display().to_string();
-            }
+            let definition = match artifact {
+                Some(artifact) => definition.with_program(&self.paths.artifacts().join(artifact)),
+                None => definition,
+            };
             // Kept as it is now: a later caller's variables make a later revision, not this one.
             self.definitions
                 .insert((name.clone(), number.0), Arc::new(definition));
@@ -238,8 +287,16 @@ impl Supervisor {
         Ok(key)
     }
 
+    /// Where the secrets and configs of every service are on this machine.
+    fn mounts_of(&self, stack: &Stack) -> BTreeMap<ServiceName, BTreeMap<String, PathBuf>> {
+        match self.runtime {
+            Runtime::Process => resolve::mounts(stack, &self.paths.mounts()),
+            Runtime::Docker => files::all_places(&self.paths.container_files(), stack),
+        }
+    }
+
     /// A revision's definition from its release's texts and today's variables.
-    pub(super) fn load_definition(
+    pub(super) async fn load_definition(
         &self,
         service: &ServiceName,
         revision: RevisionNumber,
@@ -262,19 +319,27 @@ impl Supervisor {
             .ok_or_else(gone)?;
         let stack = definition::load(&release, &self.boot.variables)?.stack;
         let own = stack.services.get(service).ok_or_else(gone)?;
+        let image = kept.artifact.as_deref().filter(|kept| is_image(kept));
+        match (self.runtime, image) {
+            (Runtime::Docker, Some(image)) => {
+                return self.older_container_definition(&stack, own, image).await;
+            }
+            (Runtime::Process, None) => {}
+            (runs, _) => return Err(of_other_runtime(service, revision, runs)),
+        }
         let mut around = self.around.clone();
         around.mounts = resolve::mounts(&stack, &self.paths.mounts());
-        let mut definition = definition::define_from(
+        let definition = definition::define_from(
             &stack,
             own,
             &around,
             &self.boot.variables,
             kept.artifact.is_none(),
         )?;
-        if let Some(artifact) = kept.artifact {
-            definition.argv[0] = self.paths.artifacts().join(artifact).display().to_string();
-        }
-        Ok(definition)
+        Ok(match kept.artifact {
+            Some(artifact) => definition.with_program(&self.paths.artifacts().join(artifact)),
+            None => definition,
+        })
     }
 
     /// Would a task of this revision see today what its first tasks saw? Values of variables and
@@ -287,12 +352,16 @@ impl Supervisor {
     }
 
     /// Brings the stack of the newest release back, without starting anything.
-    pub(super) fn recall(&mut self) -> Outcome<Option<Release>> {
+    pub(super) async fn recall(&mut self) -> Outcome<Option<Release>> {
         let Some(release) = self.journal.newest_release().map_err(journal_failure)? else {
             return Ok(None);
         };
-        let stack = definition::load(&release, &self.boot.variables)?.stack;
-        self.skipped = skipped(&stack, &self.boot.variables);
+        let mut stack = definition::load(&release, &self.boot.variables)?.stack;
+        if self.runtime == Runtime::Docker {
+            self.complete_by_images(&mut stack, &BTreeSet::new())
+                .await?;
+        }
+        self.skipped = self.skipped_of(&stack);
         let names = self.skipped.keys().cloned().collect();
         self.around = self.surroundings(&stack, &names)?;
         self.listeners = table::listeners(&stack, &self.around.addresses, &self.around.skipped);
@@ -301,15 +370,15 @@ impl Supervisor {
     }
 
     /// For adopted tasks.
-    pub(super) fn manner_of(
+    pub(super) async fn manner_of(
         &mut self,
         service: &ServiceName,
         revision: RevisionNumber,
         task: u64,
+        handle: &TaskHandle,
     ) -> Arc<Manner> {
-        let ports = self.ports.get(&task).cloned().unwrap_or_default();
-        match self.definition(service, revision) {
-            Ok(definition) => Arc::new(super::perform::manner(&definition, &ports)),
+        match self.definition(service, revision).await {
+            Ok(definition) => Arc::new(self.manner(&definition, task, handle)),
             Err(failure) => {
                 tracing::warn!(%failure, %service, "an adopted task is not probed: its revision cannot be loaded");
                 Arc::new(Manner {
@@ -320,6 +389,23 @@ impl Supervisor {
             }
         }
     }
+}
+
+/// Is what a revision kept the id of an image, rather than a program?
+fn is_image(artifact: &str) -> bool {
+    artifact.starts_with("sha256:")
+}
+
+fn of_other_runtime(service: &ServiceName, revision: RevisionNumber, runs: Runtime) -> Failure {
+    let (ran, runs) = match runs {
+        Runtime::Process => ("in Docker", "as processes"),
+        Runtime::Docker => ("as processes", "in Docker"),
+    };
+    Failure::new(
+        Exit::Error,
+        format!("revision {revision} of `{service}` ran {ran}, and the stack runs {runs} now"),
+    )
+    .help(format!("see its revisions: `cais history {service}`"))
 }
 
 /// Optional services whose program is not installed, each with the line that says so.

@@ -1,6 +1,6 @@
 //! Keeps built programs aside: a revision stays what it was when the next build overwrites the file.
 
-use super::definition::Definition;
+use super::definition::{Definition, Run};
 use crate::exit::{Exit, Failure, Outcome};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -8,12 +8,13 @@ use std::path::Path;
 /// The program that a revision keeps: one that the file names by path and has a build for. `python3`
 /// from `PATH` is the machine's, not the revision's.
 fn own_program(definition: &Definition) -> Option<&Path> {
+    let Run::Process { argv, .. } = &definition.run else {
+        return None;
+    };
     let process = definition.service.process.as_ref()?;
     process.build.as_ref()?;
-    let argv = definition.service.local_command()?;
-    argv[0]
-        .contains('/')
-        .then(|| Path::new(&definition.argv[0]))
+    let written = definition.service.local_command()?;
+    written[0].contains('/').then(|| Path::new(&argv[0]))
 }
 
 /// The name that the present program would be kept under, `<digest>/<file name>`; `None` where the

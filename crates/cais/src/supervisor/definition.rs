@@ -4,6 +4,7 @@
 use super::resolve::{self, Surroundings};
 use crate::control::Release;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::runtime::docker::ContainerRun;
 use crate::source::ReleaseSource;
 use cais_model::name::ServiceName;
 use cais_model::stack::{Service, Stack};
@@ -22,12 +23,48 @@ const INHERITED: [&str; 9] = [
 pub(crate) struct Definition {
     /// The typed service.
     pub(crate) service: Service,
-    /// Program (absolute where it could be found) and arguments.
-    pub(crate) argv: Vec<String>,
-    /// The whole environment but the port variables.
+    /// A process's whole environment but the port variables; what the file adds to a container's image.
     pub(crate) environment: BTreeMap<String, String>,
-    /// Working directory.
-    pub(crate) directory: PathBuf,
+    /// What is run.
+    pub(crate) run: Run,
+}
+
+/// What a task of a revision runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Run {
+    /// A program of this machine.
+    Process {
+        /// Program (absolute where it could be found) and arguments.
+        argv: Vec<String>,
+        /// Working directory.
+        directory: PathBuf,
+    },
+    /// An image.
+    Container(ContainerRun),
+}
+
+impl Definition {
+    /// Of a container, as far as its revision is told by it; without an image it is none that ever ran.
+    pub(crate) fn of_image(service: &Service, image: Option<&String>) -> Self {
+        Self {
+            service: service.clone(),
+            environment: service.environment.clone(),
+            run: Run::Container(ContainerRun {
+                image: image.cloned().unwrap_or_default(),
+                files: BTreeMap::new(),
+                networks: BTreeMap::new(),
+                volumes: BTreeMap::new(),
+            }),
+        }
+    }
+
+    /// The same with the program that its revision kept.
+    pub(crate) fn with_program(mut self, kept: &Path) -> Self {
+        if let Run::Process { argv, .. } = &mut self.run {
+            argv[0] = kept.display().to_string();
+        }
+        self
+    }
 }
 
 /// Loads a release again, with these variables.
@@ -47,7 +84,7 @@ pub(crate) fn load(
         .map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))
 }
 
-/// The definition of `service` within `stack`.
+/// The definition of `service` within `stack`, as a process.
 ///
 /// # Errors
 /// When the service has no local command, or its program is not there.
@@ -104,9 +141,8 @@ pub(crate) fn define_from(
     }
     Ok(Definition {
         service: service.clone(),
-        argv,
         environment,
-        directory,
+        run: Run::Process { argv, directory },
     })
 }
 

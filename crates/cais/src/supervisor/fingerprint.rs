@@ -1,7 +1,7 @@
 //! What a revision is told by: a keyed hash of each thing that a task of it would see. Keyed, so that the
 //! journal gives no value away; of each thing, so that `plan` can say what differs.
 
-use super::definition::Definition;
+use super::definition::{Definition, Run};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Fingerprint(BTreeMap<String, String>);
 
 impl Fingerprint {
-    /// The fingerprint of a definition with its kept program and mounted files. The count of replicas
+    /// The fingerprint of a definition with its kept program (a container has its image) and mounted files. The count of replicas
     /// is not part of it: scaling makes no revision. Values are hashed as the file has them: a
     /// service's address may change without making a revision.
     pub(crate) fn of(
@@ -21,17 +21,22 @@ impl Fingerprint {
     ) -> Self {
         let hash = |bytes: &[u8]| blake3::keyed_hash(key, bytes).to_hex()[..32].to_owned();
         let service = &definition.service;
-        // Words are separated by what no word can hold.
-        let command = service.local_command().unwrap_or_default().join("\0");
-        let mut parts = BTreeMap::from([
-            (
-                "definition".to_owned(),
-                hash(service.task_definition.as_bytes()),
-            ),
-            ("command".to_owned(), hash(command.as_bytes())),
-        ]);
-        if let Some(artifact) = artifact {
-            parts.insert("program".to_owned(), hash(artifact.as_bytes()));
+        let mut parts = BTreeMap::from([(
+            "definition".to_owned(),
+            hash(service.task_definition.as_bytes()),
+        )]);
+        match &definition.run {
+            Run::Process { .. } => {
+                // Words are separated by what no word can hold.
+                let command = service.local_command().unwrap_or_default().join("\0");
+                parts.insert("command".to_owned(), hash(command.as_bytes()));
+                if let Some(artifact) = artifact {
+                    parts.insert("program".to_owned(), hash(artifact.as_bytes()));
+                }
+            }
+            Run::Container(run) => {
+                parts.insert("image".to_owned(), hash(run.image.as_bytes()));
+            }
         }
         for (name, value) in &service.environment {
             parts.insert(format!("environment.{name}"), hash(value.as_bytes()));

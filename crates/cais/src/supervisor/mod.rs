@@ -5,6 +5,7 @@ pub(crate) mod address;
 mod apply;
 pub(crate) mod artifact;
 pub(crate) mod clock;
+pub(crate) mod containers;
 pub(crate) mod definition;
 pub(crate) mod fingerprint;
 mod gateway;
@@ -28,7 +29,9 @@ pub(crate) use wait::ended;
 use crate::control::{Reply, ServiceResult, Stamped};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::Paths;
-use crate::runtime::process::{Signal, TaskEvent, TaskHandle};
+use crate::runtime::docker::Engine;
+use crate::runtime::process::{Signal, TaskEvent};
+use crate::runtime::{Addresses, Runtime, TaskHandle};
 use crate::store::{Journal, JournalError};
 use cais_engine::event::{Event, TaskId};
 use cais_engine::state::State;
@@ -47,6 +50,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// A supervisor that was asked for nothing within this time leaves.
 const IDLE: Duration = Duration::from_secs(15);
@@ -85,7 +89,7 @@ pub(crate) enum Booted {
 enum Input {
     Event(Box<Event>),
     Request(Box<crate::control::Request>, Replies),
-    Started(TaskId, Result<(TaskHandle, Arc<Manner>), String>),
+    Started(TaskId, Result<Begun, String>),
     ReviveGateway,
 }
 
@@ -116,6 +120,14 @@ struct Waiter {
     awaited: wait::Awaited,
     deadline: Option<Moment>,
     replies: Replies,
+}
+
+/// A task that was started.
+struct Begun {
+    handle: TaskHandle,
+    /// Where it is reached, where that was not known beforehand.
+    addresses: Option<Addresses>,
+    definition: Arc<definition::Definition>,
 }
 
 struct LiveTask {
@@ -159,7 +171,16 @@ struct Supervisor {
     tasks: BTreeMap<TaskId, LiveTask>,
     starting: BTreeSet<TaskId>,
     end_when_started: BTreeMap<TaskId, EndWhenStarted>,
+    /// Ports of tasks that are processes, as the journal has them.
     ports: BTreeMap<u64, BTreeMap<u16, u16>>,
+    /// Where each task is reached.
+    places: BTreeMap<u64, Addresses>,
+    /// The runtime that every task of the stack is in.
+    runtime: Runtime,
+    /// The engine, where that is Docker.
+    engine: Option<Engine>,
+    /// Containers that are being removed.
+    removals: JoinSet<()>,
     waiters: Vec<Waiter>,
     followers: Vec<Replies>,
     downs: Vec<Replies>,
@@ -228,7 +249,14 @@ async fn supervise(boot: Boot, paths: Paths, ready: impl FnOnce(&Booted)) -> Out
         tasks: BTreeMap::new(),
         starting: BTreeSet::new(),
         end_when_started: BTreeMap::new(),
+        places: ports
+            .iter()
+            .map(|(task, ports)| (*task, perform::loopback(ports)))
+            .collect(),
         ports,
+        runtime: Runtime::default(),
+        engine: None,
+        removals: JoinSet::new(),
         waiters: Vec::new(),
         followers: Vec::new(),
         downs: Vec::new(),

@@ -1,12 +1,15 @@
 //! Performs the engine's actions. Each is safe to perform twice: what is already so stays so.
 
-use super::definition::Definition;
-use super::probe::Probes;
-use super::{EndWhenStarted, Input, LiveTask, Manner, Supervisor, address, resolve, table};
-use crate::runtime::process::{self, Signal, TaskEvent, TaskHandle, TaskSpec};
+use super::definition::{Definition, Run};
+use super::probe::{Place, Probes};
+use super::{Begun, EndWhenStarted, Input, LiveTask, Manner, Supervisor, address, resolve, table};
+use crate::runtime::docker::{self, ContainerRun, ContainerSpec};
+use crate::runtime::process::{self, Signal, TaskEvent, TaskSpec};
+use crate::runtime::{Addresses, Runtime, TaskHandle};
 use cais_engine::event::{Action, Event, ExitStatus, RevisionNumber, TaskId};
 use cais_model::name::ServiceName;
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 impl Supervisor {
@@ -17,7 +20,7 @@ impl Supervisor {
                 service,
                 task,
                 revision,
-            } => self.start_task(&service, task, revision),
+            } => self.start_task(&service, task, revision).await,
             Action::Probe { task, kind } => {
                 let manner = self.tasks.get(&task).map(|live| live.manner.clone());
                 let inbox = self.inbox.clone();
@@ -44,8 +47,12 @@ impl Supervisor {
                 self.unrouting.remove(&task);
                 self.unrouted.remove(&task);
                 self.ports.remove(&task.0);
+                self.places.remove(&task.0);
                 if let Err(error) = self.journal.forget_task(task.0) {
                     tracing::warn!(%error, "a task's ports stay in the journal");
+                }
+                if self.runtime == Runtime::Docker {
+                    return self.forget_container(task.0);
                 }
                 let folder = self.paths.task(task.0);
                 // It may wait for a parting shim: not on the loop's thread.
@@ -59,19 +66,79 @@ impl Supervisor {
         }
     }
 
-    fn start_task(&mut self, service: &ServiceName, task: TaskId, revision: RevisionNumber) {
+    async fn start_task(&mut self, service: &ServiceName, task: TaskId, revision: RevisionNumber) {
         if self.tasks.contains_key(&task) || !self.starting.insert(task) {
             return;
         }
-        let spec = self.spec(service, task, revision);
+        let definition = match self.definition(service, revision).await {
+            Ok(definition) => definition,
+            Err(failure) => {
+                let _ = self.inbox.send(Input::Started(task, Err(failure.message)));
+                return;
+            }
+        };
+        match &definition.run {
+            Run::Process { .. } => self.start_process(definition, task, revision),
+            Run::Container(run) => {
+                let run = run.clone();
+                self.start_container(definition, run, task, revision);
+            }
+        }
+    }
+
+    fn start_process(
+        &mut self,
+        definition: Arc<Definition>,
+        task: TaskId,
+        revision: RevisionNumber,
+    ) {
+        let spec = self.spec(&definition, task, revision);
         let (inbox, events) = (self.inbox.clone(), self.task_events.clone());
         tokio::spawn(async move {
             let result = match spec {
-                Ok((spec, manner)) => process::start(spec, events)
+                Ok(spec) => process::start(spec, events)
                     .await
-                    .map(|handle| (handle, manner))
+                    .map(|shim| Begun {
+                        handle: TaskHandle::Shim(shim),
+                        addresses: None,
+                        definition,
+                    })
                     .map_err(|e| e.to_string()),
                 Err(reason) => Err(reason),
+            };
+            let _ = inbox.send(Input::Started(task, result));
+        });
+    }
+
+    fn start_container(
+        &mut self,
+        definition: Arc<Definition>,
+        run: ContainerRun,
+        task: TaskId,
+        revision: RevisionNumber,
+    ) {
+        let spec = ContainerSpec {
+            task,
+            revision,
+            task_dir: self.paths.task(task.0),
+            service: definition.service.clone(),
+            run,
+            environment: definition.environment.clone(),
+        };
+        let engine = self.engine().cloned();
+        let (inbox, events) = (self.inbox.clone(), self.task_events.clone());
+        tokio::spawn(async move {
+            let result = match engine {
+                Ok(engine) => {
+                    docker::start(&engine, spec, events)
+                        .await
+                        .map(|(container, addresses)| Begun {
+                            handle: TaskHandle::Container(container),
+                            addresses: Some(addresses),
+                            definition,
+                        })
+                }
+                Err(failure) => Err(failure.message),
             };
             let _ = inbox.send(Input::Started(task, result));
         });
@@ -80,13 +147,13 @@ impl Supervisor {
     /// Everything that the shim needs, with the task's ports chosen and kept.
     fn spec(
         &mut self,
-        service: &ServiceName,
+        definition: &Definition,
         task: TaskId,
         revision: RevisionNumber,
-    ) -> Result<(TaskSpec, Arc<Manner>), String> {
-        let definition = self
-            .definition(service, revision)
-            .map_err(|failure| failure.message)?;
+    ) -> Result<TaskSpec, String> {
+        let Run::Process { argv, directory } = &definition.run else {
+            return Err("a container is not started as a process".to_owned());
+        };
         let ports = match self.ports.get(&task.0) {
             Some(ports) => ports.clone(),
             None => {
@@ -97,35 +164,35 @@ impl Supervisor {
                     .keep_task_ports(task.0, &ports)
                     .map_err(|error| error.to_string())?;
                 self.ports.insert(task.0, ports.clone());
+                self.places.insert(task.0, loopback(&ports));
                 ports
             }
         };
-        let environment = task_environment(&definition, &ports);
-        let manner = manner(&definition, &ports);
-        let spec = TaskSpec {
+        let service = &definition.service;
+        Ok(TaskSpec {
             task,
-            service: service.clone(),
+            service: service.name.clone(),
             revision,
             task_dir: self.paths.task(task.0),
             socket: self.paths.task_socket(task.0),
-            argv: definition.argv.clone(),
-            env: environment,
-            cwd: definition.directory.clone(),
-            stop_signal: manner.stop_signal,
-            stop_grace: manner.stop_grace,
-            log: definition.service.log_rotation,
-        };
-        Ok((spec, Arc::new(manner)))
+            argv: argv.clone(),
+            env: task_environment(definition, &ports),
+            cwd: directory.clone(),
+            stop_signal: stop_signal(definition),
+            stop_grace: service.stop_grace_period,
+            log: service.log_rotation,
+        })
     }
 
-    pub(super) async fn task_started(
-        &mut self,
-        task: TaskId,
-        result: Result<(TaskHandle, Arc<Manner>), String>,
-    ) {
+    pub(super) async fn task_started(&mut self, task: TaskId, result: Result<Begun, String>) {
         self.starting.remove(&task);
         match result {
-            Ok((handle, manner)) => {
+            Ok(begun) => {
+                if let Some(addresses) = begun.addresses {
+                    self.places.insert(task.0, addresses);
+                }
+                let handle = begun.handle;
+                let manner = Arc::new(self.manner(&begun.definition, task.0, &handle));
                 self.tasks.insert(task, LiveTask { handle, manner });
                 self.feed(Event::Started { task }).await;
                 if let Some(end) = self.end_when_started.remove(&task) {
@@ -175,7 +242,7 @@ impl Supervisor {
     /// Sends the gateway a table when it would differ from the last one.
     pub(super) async fn publish(&mut self, again: bool) {
         let traffic = cais_engine::state::traffic(&self.state);
-        let mut next = table::table(self.table_version, &self.listeners, &traffic, &self.ports);
+        let mut next = table::table(self.table_version, &self.listeners, &traffic, &self.places);
         let in_table = |task: &TaskId| {
             next.pools
                 .values()
@@ -217,7 +284,7 @@ impl Supervisor {
     }
 
     /// The definition of a revision: as applied, or loaded again from its release's texts.
-    pub(super) fn definition(
+    pub(super) async fn definition(
         &mut self,
         service: &ServiceName,
         revision: RevisionNumber,
@@ -225,7 +292,7 @@ impl Supervisor {
         if let Some(known) = self.definitions.get(&(service.clone(), revision.0)) {
             return Ok(known.clone());
         }
-        let definition = Arc::new(self.load_definition(service, revision)?);
+        let definition = Arc::new(self.load_definition(service, revision).await?);
         self.definitions
             .insert((service.clone(), revision.0), definition.clone());
         Ok(definition)
@@ -242,19 +309,43 @@ fn task_environment(
     environment
 }
 
-/// How a task of this definition is asked and stopped.
-pub(super) fn manner(definition: &Definition, ports: &BTreeMap<u16, u16>) -> Manner {
-    let service = &definition.service;
-    let first = service
-        .container_ports()
-        .first()
-        .and_then(|port| ports.get(port))
-        .copied();
-    let environment = task_environment(definition, ports);
-    Manner {
-        probes: Probes::of(service, first, &environment, &definition.directory),
-        // The loader refuses what is no signal.
-        stop_signal: service.stop_signal.parse().unwrap_or(Signal::TERM),
-        stop_grace: service.stop_grace_period,
+/// A process listens on loopback.
+pub(super) fn loopback(ports: &BTreeMap<u16, u16>) -> Addresses {
+    ports
+        .iter()
+        .map(|(container, own)| (*container, SocketAddr::from((Ipv4Addr::LOCALHOST, *own))))
+        .collect()
+}
+
+/// The loader refuses what is no signal.
+fn stop_signal(definition: &Definition) -> Signal {
+    definition
+        .service
+        .stop_signal
+        .parse()
+        .unwrap_or(Signal::TERM)
+}
+
+impl Supervisor {
+    /// How a task of this definition is asked and stopped.
+    pub(super) fn manner(&self, definition: &Definition, task: u64, handle: &TaskHandle) -> Manner {
+        let service = &definition.service;
+        let place = match (&definition.run, self.exec_of(handle)) {
+            (Run::Process { directory, .. }, _) => {
+                let ports = self.ports.get(&task).cloned().unwrap_or_default();
+                Some(Place::Process {
+                    environment: task_environment(definition, &ports),
+                    directory: directory.clone(),
+                })
+            }
+            (Run::Container(_), exec) => exec.map(Place::Container),
+        };
+        let first = service.container_ports().first().copied();
+        let address = first.and_then(|port| self.places.get(&task)?.get(&port).copied());
+        Manner {
+            probes: Probes::of(service, address, place.as_ref()),
+            stop_signal: stop_signal(definition),
+            stop_grace: service.stop_grace_period,
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Asks one question of one task: an HTTP path, a TCP connect, a command. Times out; judges nothing.
 
+use crate::runtime::docker::Exec;
 use cais_engine::event::ProbeKind;
 use cais_model::stack::{HealthTest, Service};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -38,21 +39,30 @@ enum Question {
     },
     Command {
         argv: Vec<String>,
-        environment: BTreeMap<String, String>,
-        directory: PathBuf,
+        place: Place,
         timeout: Duration,
     },
 }
 
+/// Where a task's check command runs.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// Beside a process, with what it has.
+    Process {
+        environment: BTreeMap<String, String>,
+        directory: PathBuf,
+    },
+    /// In a container.
+    Container(Exec),
+}
+
 impl Probes {
-    /// The questions for a task of `service` that listens on `port` of 127.0.0.1.
+    /// The questions for a task of `service` that listens at `address`, and whose check runs in `place`.
     pub(crate) fn of(
         service: &Service,
-        port: Option<u16>,
-        environment: &BTreeMap<String, String>,
-        directory: &std::path::Path,
+        address: Option<SocketAddr>,
+        place: Option<&Place>,
     ) -> Self {
-        let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let http = |path: &Option<String>| {
             let health = service.health.as_ref()?;
             Some(Question::Http {
@@ -61,15 +71,15 @@ impl Probes {
                 timeout: health.timing.timeout,
             })
         };
-        let command = service.healthcheck.as_ref().map(|check| Question::Command {
+        let check = service.healthcheck.as_ref().zip(place);
+        let command = check.map(|(check, place)| Question::Command {
             argv: match &check.test {
                 HealthTest::Command(argv) => argv.clone(),
                 HealthTest::Shell(script) => {
                     vec!["/bin/sh".to_owned(), "-c".to_owned(), script.clone()]
                 }
             },
-            environment: environment.clone(),
-            directory: directory.to_owned(),
+            place: place.clone(),
             timeout: check.timing.timeout,
         });
         let connect = address.map(|address| Question::Connect {
@@ -128,12 +138,13 @@ impl Question {
                     plain(&error)
                 )),
             },
-            Question::Command {
-                argv,
-                environment,
-                directory,
-                ..
-            } => run(argv, environment, directory, &self.name()).await,
+            Question::Command { argv, place, .. } => match place {
+                Place::Process {
+                    environment,
+                    directory,
+                } => run(argv, environment, directory, &self.name()).await,
+                Place::Container(exec) => run_within(exec, argv, &self.name()).await,
+            },
         }
     }
 }
@@ -212,14 +223,31 @@ async fn run(
         .map_err(|error| format!("{name} could not be awaited: {error}"))?;
     drop(group);
     let status = output.status;
-    if status.success() {
-        return Ok(());
-    }
-    let output = [output.stdout, output.stderr].concat();
-    let text = shorten(String::from_utf8_lossy(&output).trim(), ANSWER_SHOWN);
     let end = status
         .code()
         .map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+    verdict(
+        status.success(),
+        &[output.stdout, output.stderr].concat(),
+        name,
+        &end,
+    )
+}
+
+async fn run_within(exec: &Exec, argv: &[String], name: &str) -> Result<(), String> {
+    let check = exec
+        .check(argv)
+        .await
+        .map_err(|error| format!("{name} could not be run: {error}"))?;
+    let end = format!("exit code {}", check.code);
+    verdict(check.code == 0, &check.output, name, &end)
+}
+
+fn verdict(success: bool, output: &[u8], name: &str, end: &str) -> Result<(), String> {
+    if success {
+        return Ok(());
+    }
+    let text = shorten(String::from_utf8_lossy(output).trim(), ANSWER_SHOWN);
     Err(if text.is_empty() {
         format!("{name} ended with {end}")
     } else {

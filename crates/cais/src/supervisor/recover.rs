@@ -4,11 +4,11 @@
 use super::{LiveTask, Supervisor};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::Paths;
-use crate::runtime::process::{self, Adopted};
+use crate::runtime::{Adopted, Runtime, TaskHandle, docker, process};
 use cais_engine::event::{Event, ExitStatus, TaskId};
 use cais_engine::notice::TaskPhase;
 use rustix::fs::{FlockOperation, flock};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
@@ -45,13 +45,19 @@ pub(super) fn lock(paths: &Paths) -> Outcome<Option<File>> {
 impl Supervisor {
     /// Adopts what an earlier supervisor left.
     pub(super) async fn recover(&mut self) -> Outcome {
-        let found = self.task_folders();
+        let mut found = self.task_folders();
         if self.is_empty() && found.is_empty() {
             return Ok(());
         }
+        self.recall_runtime().await?;
+        let containers = match &self.engine {
+            Some(engine) => docker::found(engine).await?,
+            None => BTreeMap::new(),
+        };
+        found.extend(containers.keys());
         // A release that cannot be loaded any more (a variable is gone) must not keep its tasks from
         // being adopted and stopped.
-        if let Err(failure) = self.recall() {
+        if let Err(failure) = self.recall().await {
             tracing::warn!(%failure, "the last release cannot be loaded again");
         }
         let adopted_gateway = self.gateway.adopt().await;
@@ -64,7 +70,7 @@ impl Supervisor {
                 tracing::error!(%failure, "no gateway");
             }
         }
-        self.adopt_tasks(found).await;
+        self.adopt_tasks(found, containers).await;
         self.feed(Event::Recovered).await;
         self.publish(true).await;
         Ok(())
@@ -80,7 +86,7 @@ impl Supervisor {
             .collect()
     }
 
-    async fn adopt_tasks(&mut self, found: BTreeSet<u64>) {
+    async fn adopt_tasks(&mut self, found: BTreeSet<u64>, containers: BTreeMap<u64, String>) {
         let views = cais_engine::state::views(&self.state);
         let known: Vec<_> = views
             .iter()
@@ -95,7 +101,19 @@ impl Supervisor {
         let adoptions = found.iter().map(|task| {
             let task = *task;
             let (folder, events) = (self.paths.task(task), self.task_events.clone());
-            tokio::spawn(async move { (TaskId(task), process::adopt(&folder, events).await) })
+            let (engine, container) = (self.engine.clone(), containers.get(&task).cloned());
+            tokio::spawn(async move {
+                let adopted = match engine {
+                    Some(engine) => {
+                        docker::adopt(&engine, &folder, container.as_deref(), events).await
+                    }
+                    None => process::adopt(&folder, events)
+                        .await
+                        .map(Adopted::from)
+                        .map_err(|error| error.to_string()),
+                };
+                (TaskId(task), adopted)
+            })
         });
         let mut facts = Vec::new();
         for adoption in adoptions.collect::<Vec<_>>() {
@@ -104,13 +122,16 @@ impl Supervisor {
             };
             let owner = known.iter().find(|(id, ..)| *id == task);
             let event = match (adopted, owner) {
-                (Ok(Adopted::Alive(handle)), Some((_, service, revision, _))) => {
-                    let manner = self.manner_of(service, *revision, task.0);
+                (Ok(Adopted::Alive(handle, addresses)), Some((_, service, revision, _))) => {
+                    if let Some(addresses) = addresses {
+                        self.places.insert(task.0, addresses);
+                    }
+                    let manner = self.manner_of(service, *revision, task.0, &handle).await;
                     self.tasks.insert(task, LiveTask { handle, manner });
                     Event::Started { task }
                 }
                 // Its service is gone from the state: an orphan.
-                (Ok(Adopted::Alive(handle)), None) => {
+                (Ok(Adopted::Alive(handle @ TaskHandle::Shim(_), _)), None) => {
                     tracing::warn!(%task, "a task that belongs to nothing is ended");
                     handle.kill().await;
                     continue;
@@ -122,7 +143,7 @@ impl Supervisor {
                 },
                 (Ok(Adopted::NeverStarted), Some(_)) => continue,
                 (Ok(_), None) => {
-                    let _ = process::forget(&self.paths.task(task.0));
+                    self.forget_orphan(task, containers.get(&task.0)).await;
                     continue;
                 }
                 (Err(error), _) => {
@@ -149,6 +170,22 @@ impl Supervisor {
                 status: ExitStatus::Unknown,
             })
             .await;
+        }
+    }
+
+    /// What is left of a task that the state does not know.
+    async fn forget_orphan(&self, task: TaskId, container: Option<&String>) {
+        let folder = self.paths.task(task.0);
+        match (self.runtime, &self.engine) {
+            (Runtime::Docker, Some(engine)) => {
+                if let Some(container) = container {
+                    engine.end_orphan(task, container).await;
+                }
+                let _ = engine.forget(&folder, None).await;
+            }
+            _ => {
+                let _ = process::forget(&folder);
+            }
         }
     }
 }

@@ -176,6 +176,7 @@ impl Supervisor {
         if let Some(pid) = gateway {
             wait_for_exit(pid, GATEWAY_GRACE + Duration::from_secs(2)).await;
         }
+        self.finish_containers().await;
         // Where the disk was full: tasks that are gone left room.
         if self.journal_fault.is_some() {
             let now = self.now();

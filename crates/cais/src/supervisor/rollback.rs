@@ -17,7 +17,7 @@ impl Supervisor {
         wait: Wait,
         replies: Replies,
     ) {
-        let targets = match self.rollback_targets(service, revision, &replies) {
+        let targets = match self.rollback_targets(service, revision, &replies).await {
             Ok(targets) => targets,
             Err(failure) => return replies.fail(&failure),
         };
@@ -33,7 +33,7 @@ impl Supervisor {
     }
 
     /// What a rollback goes to: the revision named, or the newest completed one before the present.
-    fn rollback_targets(
+    async fn rollback_targets(
         &mut self,
         service: Option<ServiceName>,
         revision: Option<u32>,
@@ -63,7 +63,7 @@ impl Supervisor {
             };
             match target {
                 Some(target) => {
-                    let submission = self.submission_of(view, target, replies)?;
+                    let submission = self.submission_of(view, target, replies).await?;
                     targets.insert(view.service.clone(), submission);
                 }
                 None if service.is_some() => return Err(nothing_to_go_back_to(&view.service)),
@@ -86,7 +86,7 @@ impl Supervisor {
             .map(|revision| revision.release)
     }
 
-    fn submission_of(
+    async fn submission_of(
         &mut self,
         view: &ServiceView,
         revision: RevisionNumber,
@@ -105,7 +105,7 @@ impl Supervisor {
             return Err(failure.help(format!("see its revisions: `cais history {service}`")));
         };
         // It must load before anything is stopped for it.
-        let definition = self.definition(service, revision)?;
+        let definition = self.definition(service, revision).await?;
         if !self.is_as_it_was(&kept, &definition)? {
             replies.send(Reply::Remark {
                 text: format!(

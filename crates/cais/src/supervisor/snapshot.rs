@@ -45,16 +45,25 @@ impl Supervisor {
         for view in &services {
             let endpoint = endpoints.entry(view.service.clone()).or_default();
             for task in &view.tasks {
-                let pid = self.tasks.get(&task.task).map(|live| live.handle.pid());
-                let ports = self.ports.get(&task.task.0).cloned().unwrap_or_default();
-                endpoint
-                    .tasks
-                    .insert(task.task.0, TaskEndpoint { pid, ports });
+                let live = self.tasks.get(&task.task);
+                let places = self.places.get(&task.task.0);
+                let own = TaskEndpoint {
+                    pid: live.and_then(|live| live.handle.pid()),
+                    container: live.and_then(|live| live.handle.container().map(str::to_owned)),
+                    address: places.and_then(|places| places.values().next().map(|own| own.ip())),
+                    ports: places
+                        .into_iter()
+                        .flatten()
+                        .map(|(port, own)| (*port, own.port()))
+                        .collect(),
+                };
+                endpoint.tasks.insert(task.task.0, own);
             }
         }
         Snapshot {
             project: self.boot.project.clone(),
             directory: self.boot.directory.clone(),
+            runtime: self.runtime,
             supervisor: Some(std::process::id()),
             gateway: self.gateway.pid(),
             now_ms: self.now().0,

@@ -93,7 +93,7 @@ pub(crate) fn table(
     version: u64,
     listeners: &BTreeMap<SocketAddr, Serves>,
     traffic: &BTreeMap<ServiceName, Vec<(TaskId, RevisionNumber, Traffic)>>,
-    ports: &BTreeMap<u64, BTreeMap<u16, u16>>,
+    places: &BTreeMap<u64, BTreeMap<u16, SocketAddr>>,
 ) -> RouteTable {
     let pools = traffic
         .iter()
@@ -101,16 +101,11 @@ pub(crate) fn table(
             let targets = tasks
                 .iter()
                 .filter_map(|(task, revision, traffic)| {
-                    let addresses = ports.get(&task.0)?;
+                    let addresses = places.get(&task.0)?.clone();
                     Some(Target {
                         task: task.0,
                         revision: revision.0,
-                        addresses: addresses
-                            .iter()
-                            .map(|(container, own)| {
-                                (*container, SocketAddr::from((Ipv4Addr::LOCALHOST, *own)))
-                            })
-                            .collect(),
+                        addresses,
                         draining: *traffic == Traffic::Drain,
                         weight: FULL_WEIGHT,
                     })

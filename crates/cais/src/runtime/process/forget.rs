@@ -34,7 +34,7 @@ pub(crate) fn forget(task_dir: &Path) -> io::Result<()> {
     match TaskRecord::read(task_dir)? {
         Some(record) => {
             let _ = fs::remove_file(&record.socket);
-            archive(task_dir, &record)
+            archive(task_dir, &record.service, record.task)
         }
         // It never ran, so it said nothing.
         None => fs::remove_dir_all(task_dir),
