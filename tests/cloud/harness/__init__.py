@@ -1,0 +1,1 @@
+"""Proves what `cais infra` renders, without an AWS account: see tests/cloud/README.md."""

@@ -1,0 +1,61 @@
+"""Runs checkov on what was rendered, prints its counts and every skip with its reason, and fails on any finding."""
+
+import json
+import os
+import subprocess
+from collections import defaultdict
+
+from .terraform import Failed
+
+
+def source(setting, folder):
+    """On the Terraform files as they stand."""
+    report(run(setting, "-d", str(folder), "--framework", "terraform"), "source")
+
+
+def plan(setting, root):
+    """On a plan; the files beside it tell which findings are accepted."""
+    words = ("-f", str(root.plan_json), "--framework", "terraform_plan")
+    found = run(setting, *words, "--repo-root-for-plan-enrichment", str(setting.work / "terraform"), "--deep-analysis")
+    report(found, f"plan of {root.name}")
+
+
+def run(setting, *words):
+    # Neither its own account nor the network is asked.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BC_", "PRISMA_", "CKV_"))}
+    done = subprocess.run(
+        [setting.program("checkov", "checkov"), *words, "--skip-download", "--compact", "-o", "json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        found = json.loads(done.stdout)
+    except json.JSONDecodeError:
+        raise Failed(f"checkov {' '.join(words)} printed no JSON:\n{done.stdout[-2000:]}{done.stderr[-2000:]}") from None
+    return found[0] if isinstance(found, list) else found
+
+
+def report(found, what):
+    if "results" not in found:
+        raise Failed(f"{what}: checkov looked at nothing: {found}")
+    counts, results = found["summary"], found["results"]
+    print(
+        f"  {what:<34} {counts['passed']:>4} passed {counts['failed']:>3} failed {counts['skipped']:>3} skipped"
+        f"  of {counts['resource_count']} resources",
+        flush=True,
+    )
+    reasons = defaultdict(set)
+    for check in results["skipped_checks"]:
+        reasons[(check["check_id"], check["check_result"].get("suppress_comment") or "")].add(check["resource"])
+    for (check, reason), resources in sorted(reasons.items()):
+        print(f"      skipped {check} ({len(resources)}): {reason}")
+    bare = [check for (check, reason) in reasons if not reason.strip()]
+    if bare:
+        raise Failed(f"{what}: skipped without a reason: {', '.join(sorted(set(bare)))}")
+    if counts["parsing_errors"]:
+        raise Failed(f"{what}: checkov could not read {found['results'].get('parsing_errors')}")
+    failed = [f"{c['check_id']} {c['resource']}: {c['check_name']} ({c['file_path']})" for c in results["failed_checks"]]
+    if failed:
+        raise Failed(f"{what}:\n    " + "\n    ".join(failed))
