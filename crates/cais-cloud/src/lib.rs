@@ -4,8 +4,10 @@
 pub mod files;
 mod modules;
 pub mod names;
+mod pulumi;
 pub mod resource;
 mod terraform;
 pub mod value;
 
+pub use pulumi::{PULUMI_HEADER, pulumi, pulumi_type};
 pub use terraform::{HEADER, terraform};

@@ -68,6 +68,11 @@ impl Names {
         format!("alias/{}", self.prefix())
     }
 
+    /// The alias of the KMS key that encrypts secrets in Pulumi's state: it is there before the first stack.
+    pub fn pulumi_key_alias(&self) -> String {
+        format!("alias/{}-pulumi", self.prefix())
+    }
+
     /// An ECS service.
     pub fn service(&self, service: &str) -> String {
         slug(service)

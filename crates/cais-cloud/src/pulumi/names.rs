@@ -1,0 +1,458 @@
+//! What Pulumi's AWS package calls the things that the Terraform provider's schema names: resource types, data sources,
+//! properties, and where it wants an array, an object or another type.
+//!
+//! The rule: names become camelCase; a block that may stand more than once becomes an array with a plural name, any other
+//! block an object. What the rule cannot know, [`REPEATED`] and the tables after it say. `tests/cloud/verify pulumi` holds
+//! all of them against the provider's schema and against @pulumi/aws.
+
+/// How a block is written in TypeScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// One object.
+    Object,
+    /// An array of objects.
+    Array,
+}
+
+/// `aws_lb_listener` → `lb.Listener`: namespace and class below `aws`.
+pub fn token(kind: &str) -> String {
+    let body = kind.strip_prefix("aws_").unwrap_or(kind);
+    if let Some((_, token)) = TOKENS.iter().find(|(name, _)| *name == body) {
+        return (*token).to_owned();
+    }
+    if EC2.contains(&body) {
+        return format!("ec2.{}", pascal(body));
+    }
+    let (namespace, rest) = NAMESPACES
+        .iter()
+        .find_map(|(prefix, namespace)| Some((*namespace, body.strip_prefix(prefix)?)))
+        .or_else(|| body.split_once('_'))
+        .unwrap_or(("", body));
+    match namespace {
+        "" => pascal(rest),
+        namespace => format!("{namespace}.{}", pascal(rest)),
+    }
+}
+
+/// `aws_route53_zone` → `route53.getZoneOutput`: the function that looks a data source up.
+pub(super) fn function(kind: &str) -> String {
+    let body = kind.strip_prefix("aws_").unwrap_or(kind);
+    if TOP_LEVEL_DATA.contains(&body) {
+        return format!("get{}Output", pascal(body));
+    }
+    let token = token(kind);
+    match token.rsplit_once('.') {
+        Some((namespace, class)) => format!("{namespace}.get{class}Output"),
+        None => format!("get{token}Output"),
+    }
+}
+
+/// The property of a block: its name and its shape. `path` is where it stands: `service_connect_configuration.service`.
+pub(super) fn block(kind: &str, path: &str) -> (String, Shape) {
+    let own = last(path);
+    if let Some((_, _, name, shape)) = BLOCKS.iter().find(|(k, p, ..)| (*k, *p) == (kind, path)) {
+        return ((*name).to_owned(), *shape);
+    }
+    let is_repeated = REPEATED
+        .iter()
+        .any(|(name, paths)| *name == kind && paths.contains(&path));
+    if is_repeated {
+        (plural(&camel(own)), Shape::Array)
+    } else {
+        (camel(own), Shape::Object)
+    }
+}
+
+/// The property of an attribute.
+pub(super) fn attribute(kind: &str, path: &str) -> String {
+    let renamed = ATTRIBUTES.iter().find(|(k, p, _)| (*k, *p) == (kind, path));
+    renamed.map_or_else(|| camel(last(path)), |(_, _, name)| (*name).to_owned())
+}
+
+/// Is the attribute a text in Pulumi where the provider takes a number?
+pub(super) fn is_text(kind: &str, path: &str) -> bool {
+    TEXTS.contains(&(kind, path))
+}
+
+/// `cidr_block` → `cidrBlock`.
+pub(super) fn camel(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut is_first_of_word = false;
+    for c in name.chars() {
+        match c {
+            '_' | '-' => is_first_of_word = !out.is_empty(),
+            c if is_first_of_word => {
+                out.push(c.to_ascii_uppercase());
+                is_first_of_word = false;
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// `cidr_block` → `CidrBlock`.
+pub(super) fn pascal(name: &str) -> String {
+    let camel = camel(name);
+    let mut chars = camel.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// Pulumi's plural of a camelCase name; what ends in a single `s` is taken to be one.
+pub(super) fn plural(name: &str) -> String {
+    let is_vowel = |c: char| matches!(c, 'a' | 'e' | 'i' | 'o' | 'u');
+    if name.ends_with('s') && !name.ends_with("ss") {
+        name.to_owned()
+    } else if ["ss", "x", "ch", "sh"]
+        .iter()
+        .any(|end| name.ends_with(end))
+    {
+        format!("{name}es")
+    } else {
+        match name.strip_suffix('y') {
+            Some(stem) if !stem.ends_with(is_vowel) => format!("{stem}ies"),
+            _ => format!("{name}s"),
+        }
+    }
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+/// Resource types whose token no rule gives.
+const TOKENS: &[(&str, &str)] = &[
+    ("iam_openid_connect_provider", "iam.OpenIdConnectProvider"),
+    ("lb", "lb.LoadBalancer"),
+    (
+        "vpc_security_group_egress_rule",
+        "vpc.SecurityGroupEgressRule",
+    ),
+    (
+        "vpc_security_group_ingress_rule",
+        "vpc.SecurityGroupIngressRule",
+    ),
+];
+
+/// Resource types of EC2, which bear no prefix.
+const EC2: &[&str] = &[
+    "default_network_acl",
+    "default_route_table",
+    "default_security_group",
+    "eip",
+    "flow_log",
+    "internet_gateway",
+    "main_route_table_association",
+    "nat_gateway",
+    "network_acl",
+    "network_acl_rule",
+    "prefix_list",
+    "route",
+    "route_table",
+    "route_table_association",
+    "security_group",
+    "subnet",
+    "subnets",
+    "vpc",
+    "vpc_dhcp_options",
+    "vpc_endpoint",
+];
+
+/// Namespaces that are not the first word of the type.
+const NAMESPACES: &[(&str, &str)] = &[("service_discovery_", "servicediscovery")];
+
+/// Data sources that stand at the top of the package.
+const TOP_LEVEL_DATA: &[&str] = &[
+    "availability_zones",
+    "caller_identity",
+    "default_tags",
+    "partition",
+    "region",
+];
+
+/// Blocks that may stand more than once, by the provider's schema: each becomes an array.
+pub(super) const REPEATED: &[(&str, &[&str])] = &[
+    ("aws_acm_certificate", &["validation_option"]),
+    (
+        "aws_appautoscaling_policy",
+        &[
+            "predictive_scaling_policy_configuration.metric_specification",
+            "predictive_scaling_policy_configuration.metric_specification.customized_capacity_metric_specification.metric_data_query",
+            "predictive_scaling_policy_configuration.metric_specification.customized_capacity_metric_specification.metric_data_query.metric_stat.metric.dimension",
+            "predictive_scaling_policy_configuration.metric_specification.customized_load_metric_specification.metric_data_query",
+            "predictive_scaling_policy_configuration.metric_specification.customized_load_metric_specification.metric_data_query.metric_stat.metric.dimension",
+            "predictive_scaling_policy_configuration.metric_specification.customized_scaling_metric_specification.metric_data_query",
+            "predictive_scaling_policy_configuration.metric_specification.customized_scaling_metric_specification.metric_data_query.metric_stat.metric.dimension",
+            "step_scaling_policy_configuration.step_adjustment",
+            "target_tracking_scaling_policy_configuration.customized_metric_specification.dimensions",
+            "target_tracking_scaling_policy_configuration.customized_metric_specification.metrics",
+            "target_tracking_scaling_policy_configuration.customized_metric_specification.metrics.metric_stat.metric.dimensions",
+        ],
+    ),
+    (
+        "aws_budgets_budget",
+        &["cost_filter", "notification", "planned_limit"],
+    ),
+    (
+        "aws_cloudwatch_event_target",
+        &[
+            "ecs_target.capacity_provider_strategy",
+            "ecs_target.ordered_placement_strategy",
+            "ecs_target.placement_constraint",
+            "run_command_targets",
+            "sagemaker_pipeline_target.pipeline_parameter_list",
+        ],
+    ),
+    ("aws_cloudwatch_metric_alarm", &["metric_query"]),
+    ("aws_default_network_acl", &["egress", "ingress"]),
+    (
+        "aws_ecr_registry_scanning_configuration",
+        &["rule", "rule.repository_filter"],
+    ),
+    (
+        "aws_ecr_repository",
+        &[
+            "encryption_configuration",
+            "image_tag_mutability_exclusion_filter",
+        ],
+    ),
+    ("aws_ecs_cluster", &["setting"]),
+    (
+        "aws_ecs_cluster_capacity_providers",
+        &["default_capacity_provider_strategy"],
+    ),
+    (
+        "aws_ecs_service",
+        &[
+            "capacity_provider_strategy",
+            "deployment_configuration.lifecycle_hook",
+            "load_balancer",
+            "ordered_placement_strategy",
+            "placement_constraints",
+            "service_connect_configuration.log_configuration.secret_option",
+            "service_connect_configuration.service",
+            "service_connect_configuration.service.client_alias.test_traffic_rules",
+            "volume_configuration.managed_ebs_volume.tag_specifications",
+            "vpc_lattice_configurations",
+        ],
+    ),
+    (
+        "aws_ecs_task_definition",
+        &["placement_constraints", "volume"],
+    ),
+    ("aws_elasticache_parameter_group", &["parameter"]),
+    (
+        "aws_elasticache_replication_group",
+        &["log_delivery_configuration", "node_group_configuration"],
+    ),
+    ("aws_iam_role", &["inline_policy"]),
+    ("aws_lb", &["subnet_mapping"]),
+    (
+        "aws_lb_listener",
+        &[
+            "default_action",
+            "default_action.forward.target_group",
+            "default_action.jwt_validation.additional_claim",
+        ],
+    ),
+    (
+        "aws_lb_listener_rule",
+        &[
+            "action",
+            "action.forward.target_group",
+            "action.jwt_validation.additional_claim",
+            "condition",
+            "condition.query_string",
+            "transform",
+        ],
+    ),
+    (
+        "aws_lb_target_group",
+        &["target_failover", "target_health_state"],
+    ),
+    ("aws_nat_gateway", &["availability_zone_address"]),
+    (
+        "aws_route53_record",
+        &["geoproximity_routing_policy.coordinates"],
+    ),
+    ("aws_route53_zone", &["vpc"]),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        &[
+            "rule",
+            "rule.abort_incomplete_multipart_upload",
+            "rule.expiration",
+            "rule.filter",
+            "rule.filter.and",
+            "rule.filter.tag",
+            "rule.noncurrent_version_expiration",
+            "rule.noncurrent_version_transition",
+            "rule.transition",
+        ],
+    ),
+    ("aws_s3_bucket_logging", &["target_grant"]),
+    (
+        "aws_s3_bucket_server_side_encryption_configuration",
+        &["rule"],
+    ),
+    (
+        "aws_scheduler_schedule",
+        &[
+            "target.ecs_parameters.capacity_provider_strategy",
+            "target.ecs_parameters.placement_constraints",
+            "target.ecs_parameters.placement_strategy",
+            "target.sagemaker_pipeline_parameters.pipeline_parameter",
+        ],
+    ),
+    ("aws_secretsmanager_secret", &["replica"]),
+    ("aws_service_discovery_service", &["dns_config.dns_records"]),
+    ("aws_vpc_endpoint", &["subnet_configuration"]),
+    (
+        "aws_wafv2_web_acl",
+        &[
+            "association_config.request_body",
+            "custom_response_body",
+            "data_protection_config.data_protection",
+            "rule",
+            "rule.rule_label",
+        ],
+    ),
+    (
+        "aws_wafv2_web_acl_logging_configuration",
+        &[
+            "logging_filter.filter",
+            "logging_filter.filter.condition",
+            "redacted_fields",
+        ],
+    ),
+];
+
+/// Blocks whose name or shape breaks the rule.
+const BLOCKS: &[(&str, &str, &str, Shape)] = &[
+    (
+        "aws_ecs_service",
+        "service_connect_configuration.service.client_alias",
+        "clientAlias",
+        Shape::Array,
+    ),
+    ("aws_route53_record", "alias", "aliases", Shape::Array),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        "rule.abort_incomplete_multipart_upload",
+        "abortIncompleteMultipartUpload",
+        Shape::Object,
+    ),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        "rule.expiration",
+        "expiration",
+        Shape::Object,
+    ),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        "rule.filter",
+        "filter",
+        Shape::Object,
+    ),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        "rule.filter.and",
+        "and",
+        Shape::Object,
+    ),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        "rule.filter.tag",
+        "tag",
+        Shape::Object,
+    ),
+    (
+        "aws_s3_bucket_lifecycle_configuration",
+        "rule.noncurrent_version_expiration",
+        "noncurrentVersionExpiration",
+        Shape::Object,
+    ),
+];
+
+/// Attributes whose name breaks the rule.
+const ATTRIBUTES: &[(&str, &str, &str)] = &[
+    ("aws_cloudwatch_metric_alarm", "alarm_name", "name"),
+    (
+        "aws_iam_openid_connect_provider",
+        "client_id_list",
+        "clientIdLists",
+    ),
+    (
+        "aws_iam_openid_connect_provider",
+        "thumbprint_list",
+        "thumbprintLists",
+    ),
+    ("aws_route_table", "route", "routes"),
+    ("aws_sns_topic_subscription", "topic_arn", "topic"),
+];
+
+/// Attributes that are texts in Pulumi, whatever is written for Terraform, which converts.
+const TEXTS: &[(&str, &str)] = &[
+    ("aws_ecs_task_definition", "cpu"),
+    ("aws_ecs_task_definition", "memory"),
+    ("aws_lb_listener", "default_action.redirect.port"),
+    ("aws_lb_target_group", "health_check.matcher"),
+    ("aws_lb_target_group", "health_check.port"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_have_the_packages_names() {
+        let cases = [
+            ("aws_vpc", "ec2.Vpc"),
+            ("aws_lb", "lb.LoadBalancer"),
+            ("aws_lb_target_group", "lb.TargetGroup"),
+            ("aws_ecs_service", "ecs.Service"),
+            (
+                "aws_service_discovery_http_namespace",
+                "servicediscovery.HttpNamespace",
+            ),
+            ("aws_cloudwatch_log_group", "cloudwatch.LogGroup"),
+            (
+                "aws_vpc_security_group_ingress_rule",
+                "vpc.SecurityGroupIngressRule",
+            ),
+        ];
+        for (kind, want) in cases {
+            assert_eq!(token(kind), want);
+        }
+        assert_eq!(function("aws_caller_identity"), "getCallerIdentityOutput");
+        assert_eq!(function("aws_route53_zone"), "route53.getZoneOutput");
+    }
+
+    #[test]
+    fn properties_follow_the_rule_or_stand_in_a_table() {
+        assert_eq!(attribute("aws_vpc", "cidr_block"), "cidrBlock");
+        assert_eq!(
+            attribute("aws_cloudwatch_metric_alarm", "alarm_name"),
+            "name"
+        );
+        let cases = [
+            ("aws_lb", "access_logs", "accessLogs", Shape::Object),
+            (
+                "aws_cloudwatch_metric_alarm",
+                "metric_query",
+                "metricQueries",
+                Shape::Array,
+            ),
+            (
+                "aws_s3_bucket_lifecycle_configuration",
+                "rule.filter",
+                "filter",
+                Shape::Object,
+            ),
+        ];
+        for (kind, path, name, shape) in cases {
+            assert_eq!(block(kind, path), (name.to_owned(), shape));
+        }
+    }
+}
