@@ -17,7 +17,11 @@ const DEFAULTS: ProbeTiming = ProbeTiming {
 /// Reads `healthcheck`; `None` when absent, disabled, or without a test of its own (then the image's counts).
 pub(super) fn check(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Healthcheck> {
     let node = node?;
-    let timing = timing(node, DEFAULTS, reader);
+    let mut timing = timing(node, DEFAULTS, reader);
+    if node.get("start_interval").is_none() {
+        // Who asks every second later on does not mean to wait five for the first answer.
+        timing.start_interval = timing.start_interval.min(timing.interval);
+    }
     let disabled = reader.boolean(node.get("disable")).unwrap_or(false);
     let test = node.get("test")?;
     let words = texts(Some(test))?;

@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use cais_model::stack::{FileOrigin, Service, Stack};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Contents of the secrets and configs that the service mounts: a rotated secret is a new revision.
@@ -49,7 +49,7 @@ pub(crate) fn prepare_mounts(
                             "write it, or let cais make a random value: {kind}s.{name}.x-cais.generate: true"
                         )));
                     }
-                    write_private(&path, random_secret()?.as_bytes())?;
+                    write_generated(&path, random_secret()?.as_bytes())?;
                 }
                 FileOrigin::Environment(variable) => {
                     let value = variables.get(variable).ok_or_else(|| {
@@ -106,8 +106,25 @@ pub(crate) fn random_bytes() -> Outcome<[u8; 32]> {
     Ok(bytes)
 }
 
+/// Writes a generated secret into a folder that only its owner enters. A container engine mounts the file itself,
+/// past the folder, and a container's user is not the owner: so the folder is what keeps others of this machine out,
+/// and the file can be read by whom it is mounted for. In a folder that is open already, the file keeps them out.
+fn write_generated(path: &Path, content: &[u8]) -> Outcome {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if !folder.exists() {
+        crate::paths::private_dir(folder)?;
+    }
+    let is_private =
+        std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o077 == 0);
+    write_whole(path, content, if is_private { 0o644 } else { 0o600 })
+}
+
 /// Writes a file that only its owner can read; whole or not at all.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome {
+    write_whole(path, content, 0o600)
+}
+
+fn write_whole(path: &Path, content: &[u8], mode: u32) -> Outcome {
     let cannot = |error: std::io::Error| {
         Failure::new(
             Exit::Error,
@@ -126,7 +143,9 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome {
         .mode(0o600)
         .open(&temporary)
         .map_err(cannot)?;
-    file.write_all(content)
+    // Not by `mode` above, which the caller's umask would narrow.
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+        .and_then(|()| file.write_all(content))
         .and_then(|()| file.sync_all())
         .map_err(cannot)?;
     std::fs::rename(&temporary, path).map_err(cannot)
@@ -135,17 +154,34 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
 
     #[test]
-    fn a_secret_is_written_for_its_owner_alone() {
+    fn a_stand_in_is_written_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets/password");
         write_private(&path, b"x").unwrap();
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(mode(&path), 0o600);
         assert_eq!(random_secret().unwrap().len(), 64);
+    }
+
+    #[test]
+    fn a_generated_secret_is_open_to_containers_only_behind_a_closed_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let closed = folder.path().join("secrets/password");
+        write_generated(&closed, b"x").unwrap();
+        assert_eq!(
+            (mode(closed.parent().unwrap()), mode(&closed)),
+            (0o700, 0o644)
+        );
+
+        let open = folder.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_generated(&open.join("password"), b"x").unwrap();
+        assert_eq!(mode(&open.join("password")), 0o600);
     }
 }
