@@ -1,5 +1,6 @@
 //! Bad releases: they must be rolled back soon, said to be rolled back, and cost nobody a request.
 
+use super::site::Site;
 use super::stack::{App, Stack};
 use super::table::{Table, seconds};
 use super::{Setting, counted, deploy, list_failures, with_folder};
@@ -23,6 +24,16 @@ pub struct Case {
     pub health: &'static str,
     /// `x-cais.rollout`.
     pub rollout: Option<&'static str>,
+}
+
+impl Case {
+    /// The good app that the bad release is deployed over.
+    pub(super) fn app(&self, replicas: u32) -> App {
+        let mut app = App::sound(replicas);
+        app.health = Some(self.health);
+        app.rollout = self.rollout;
+        app
+    }
 }
 
 /// Exits at once, never turns healthy, turns healthy and dies.
@@ -52,7 +63,7 @@ pub const CASES: [Case; 3] = [
 pub struct Outcome {
     /// Every request.
     pub report: Report,
-    /// cais' exit code.
+    /// The command's exit code.
     pub code: i32,
     /// What it said last.
     pub said: String,
@@ -67,27 +78,23 @@ pub struct Outcome {
 /// # Errors
 /// When the scenario itself cannot be played.
 pub fn run(setting: &Setting, case: &Case, replicas: u32) -> anyhow::Result<Outcome> {
-    let mut app = App::sound(replicas);
-    app.health = Some(case.health);
-    app.rollout = case.rollout;
-    let mut stack = Stack::up(&setting.programs, app)?;
+    let mut stack = Stack::up(&setting.programs, case.app(replicas))?;
     let result = roll(setting, &mut stack, case);
     with_folder(stack, result)
 }
 
-fn roll(setting: &Setting, stack: &mut Stack, case: &Case) -> anyhow::Result<Outcome> {
-    let load = setting.load(stack)?;
-    let bad = case.variables.iter();
-    let bad = bad.map(|(name, value)| (*name, (*value).to_owned()));
-    stack.edit(|app| app.variables.extend(bad))?;
-    let change = deploy(stack, &load)?;
+/// Deploys the bad release over the good tasks of `site`.
+pub(super) fn roll(setting: &Setting, site: &mut dyn Site, case: &Case) -> anyhow::Result<Outcome> {
+    let load = setting.load(site)?;
+    site.edit(case.variables)?;
+    let change = deploy(site, &load)?;
     std::thread::sleep(Duration::from_secs(1));
-    let running: Vec<String> = stack
+    let running: Vec<String> = site
         .processes()
         .into_iter()
         .map(|process| process.revision)
         .collect();
-    let replicas = stack.app.replicas as usize;
+    let replicas = site.app().replicas as usize;
     let report = load.stop();
     ensure!(!report.samples().is_empty(), "nothing was sent");
     Ok(Outcome {

@@ -1,9 +1,11 @@
 //! Rollouts of the real `cais` under load: scenarios that deploy, kill and disturb, and count what became of every request.
 
 pub mod bad;
+pub mod command;
 pub mod disturbed;
 pub mod kills;
 pub mod processes;
+pub mod site;
 pub mod stack;
 pub mod table;
 pub mod updates;
@@ -13,7 +15,9 @@ use crate::outcome::Sample;
 use crate::report::{Report, describe};
 use crate::run::{self, Running, Settings};
 use anyhow::Context;
-use stack::{DEPLOY, Ended, Programs, Stack};
+use command::Ended;
+use site::Site;
+use stack::Programs;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,13 +40,13 @@ pub struct Setting {
 }
 
 impl Setting {
-    fn load(&self, stack: &Stack) -> anyhow::Result<Running> {
+    fn load(&self, site: &dyn Site) -> anyhow::Result<Running> {
         let running = run::start(Settings {
             rate: self.rate,
             mix: self.mix.clone(),
             shape: self.shape,
             duration: Duration::from_secs(run::MAX_SECONDS),
-            ..Settings::to(stack.address)
+            ..Settings::to(site.address())
         })?;
         // Every kind is under way before the first change.
         std::thread::sleep(Duration::from_secs(1));
@@ -50,10 +54,10 @@ impl Setting {
     }
 }
 
-/// One change of the stack under load. Moments count from the run's start.
+/// One change under load. Moments count from the run's start.
 #[derive(Debug)]
 pub struct Change {
-    /// What cais said.
+    /// What the command said.
     pub ended: Ended,
     /// When it was asked.
     pub began: Duration,
@@ -65,21 +69,21 @@ pub struct Change {
     run_began: Instant,
 }
 
-/// Rolls out what the file says now, and watches the tasks that were there before.
-fn deploy(stack: &Stack, run: &Running) -> anyhow::Result<Change> {
-    let newest = format!("r{}", stack.revision - 1);
-    let processes = stack.processes().into_iter();
+/// Rolls out what is written down, and watches the tasks that were there before.
+fn deploy(site: &dyn Site, run: &Running) -> anyhow::Result<Change> {
+    let newest = format!("r{}", site.revision() - 1);
+    let processes = site.processes().into_iter();
     let old: Vec<u32> = processes
         .filter(|process| process.revision == newest)
         .map(|process| process.pid)
         .collect();
     let began = run.elapsed();
-    let ended = stack.cais(DEPLOY)?;
+    let ended = site.deploy()?;
     Ok(Change {
         began,
         returned: run.elapsed(),
         ended,
-        revision: stack.revision,
+        revision: site.revision(),
         old_gone: std::thread::spawn(move || gone(&old)),
         run_began: run.began(),
     })
@@ -153,7 +157,7 @@ fn list_failures<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
         .collect()
 }
 
-/// Keeps a stack's folder when its scenario failed, and says where it is.
-fn with_folder<T>(mut stack: Stack, result: anyhow::Result<T>) -> anyhow::Result<T> {
-    result.with_context(|| format!("the stack's folder is kept: {}", stack.keep().display()))
+/// Keeps a site's folder when its scenario failed, and says where it is.
+fn with_folder<T>(mut site: impl Site, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    result.with_context(|| format!("the folder is kept: {}", site.keep().display()))
 }

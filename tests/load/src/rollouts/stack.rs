@@ -1,22 +1,21 @@
 //! A stack of one service, in a folder and with a state of its own: writes its Compose file, runs the real `cais` on it.
 
+use super::command::{Ended, Running};
 use super::processes::{self, STACK_VARIABLE, TaskProcess};
+use super::site::Site;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// How a new revision is rolled out.
 pub const DEPLOY: &[&str] = &["deploy", "--progress", "plain"];
 /// How a stack is brought up, and brought back after its supervisor was killed.
 pub const UP: &[&str] = &["up", "-d", "--wait", "--progress", "plain"];
-/// No command takes longer, or it hangs.
-const COMMAND_LIMIT: Duration = Duration::from_secs(180);
 
 /// The programs that scenarios run.
 #[derive(Debug, Clone)]
@@ -98,34 +97,6 @@ pub struct Stack {
     pub app: App,
     /// The newest `REVISION` is `r<this>`.
     pub revision: u32,
-}
-
-/// A command of cais that ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// How.
-    pub status: ExitStatus,
-    /// Standard output and standard error.
-    pub output: String,
-    /// How long it took.
-    pub took: Duration,
-}
-
-impl Ended {
-    /// Its exit code; -1 when a signal ended it.
-    pub fn code(&self) -> i32 {
-        self.status.code().unwrap_or(-1)
-    }
-
-    /// The last line of its output, where cais says what went wrong.
-    pub fn last_line(&self) -> &str {
-        let error = self
-            .output
-            .lines()
-            .rev()
-            .find(|line| line.starts_with("error"));
-        error.or(self.output.lines().last()).unwrap_or_default()
-    }
 }
 
 /// A row of `cais ps --json`.
@@ -245,22 +216,13 @@ impl Stack {
     /// # Errors
     /// When it cannot be run.
     pub fn start(&self, arguments: &[&str]) -> anyhow::Result<Running> {
-        let output = tempfile::NamedTempFile::new_in(self.folder.path())?;
-        let child = Command::new(&self.programs.cais)
+        let mut command = Command::new(&self.programs.cais);
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env("XDG_STATE_HOME", self.state_home())
-            .env("XDG_RUNTIME_DIR", self.folder.path().join("run"))
-            .stdin(Stdio::null())
-            .stdout(output.reopen()?)
-            .stderr(output.reopen()?)
-            .spawn()
-            .with_context(|| format!("cannot run `{}`", self.programs.cais.display()))?;
-        Ok(Running {
-            child,
-            output,
-            began: Instant::now(),
-        })
+            .env("XDG_RUNTIME_DIR", self.folder.path().join("run"));
+        Running::start(command)
     }
 
     /// What `cais ps` says.
@@ -332,6 +294,39 @@ impl Stack {
     }
 }
 
+impl Site for Stack {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn app(&self) -> &App {
+        &self.app
+    }
+
+    fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    fn edit(&mut self, variables: &[(&'static str, &str)]) -> anyhow::Result<()> {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        self.edit(|app| app.variables.extend(variables))
+    }
+
+    fn deploy(&self) -> anyhow::Result<Ended> {
+        self.cais(DEPLOY)
+    }
+
+    fn processes(&self) -> Vec<TaskProcess> {
+        self.processes()
+    }
+
+    fn keep(&mut self) -> PathBuf {
+        self.keep()
+    }
+}
+
 impl Drop for Stack {
     fn drop(&mut self) {
         if self.down().is_err() {
@@ -343,49 +338,5 @@ impl Drop for Stack {
             let tasks = self.processes().into_iter().map(|process| process.pid);
             cais.chain(tasks).for_each(processes::kill);
         }
-    }
-}
-
-/// A command of cais under way.
-#[derive(Debug)]
-pub struct Running {
-    child: Child,
-    output: tempfile::NamedTempFile,
-    began: Instant,
-}
-
-impl Running {
-    /// Has it ended?
-    ///
-    /// # Errors
-    /// When the system does not say.
-    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
-        Ok(self.child.try_wait()?.is_some())
-    }
-
-    /// Waits for its end.
-    ///
-    /// # Errors
-    /// When it hangs; it is killed then.
-    pub fn wait(mut self) -> anyhow::Result<Ended> {
-        let status = loop {
-            if let Some(status) = self.child.try_wait()? {
-                break status;
-            }
-            if self.began.elapsed() > COMMAND_LIMIT {
-                self.child.kill()?;
-                let output = std::fs::read_to_string(self.output.path())?;
-                bail!(
-                    "cais did not end within {} s:\n{output}",
-                    COMMAND_LIMIT.as_secs()
-                );
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        Ok(Ended {
-            status,
-            took: self.began.elapsed(),
-            output: std::fs::read_to_string(self.output.path())?,
-        })
     }
 }

@@ -1,5 +1,6 @@
 //! Good releases, one after the other: nothing may be lost, and each must be there soon.
 
+use super::site::Site;
 use super::stack::{App, HEALTH, Stack};
 use super::table::{Table, median_and_worst};
 use super::{Setting, Times, counted, deploy, list_failures, with_folder};
@@ -18,6 +19,15 @@ pub struct Case {
     pub check: bool,
     /// A rollout should take no longer.
     pub target: Duration,
+}
+
+impl Case {
+    /// The app, three times.
+    pub(super) fn app(&self) -> App {
+        let mut app = App::sound(3).with("START_DELAY_MS", self.start_ms);
+        app.health = self.check.then_some(HEALTH);
+        app
+    }
 }
 
 /// The app that starts at once and the one that needs two seconds, each with a health check and with a route alone.
@@ -62,19 +72,22 @@ pub struct Outcome {
 /// # Errors
 /// When a deploy fails.
 pub fn run(setting: &Setting, case: &Case, deploys: u32) -> anyhow::Result<Outcome> {
-    let mut app = App::sound(3).with("START_DELAY_MS", case.start_ms);
-    app.health = case.check.then_some(HEALTH);
-    let mut stack = Stack::up(&setting.programs, app)?;
+    let mut stack = Stack::up(&setting.programs, case.app())?;
     let result = roll(setting, &mut stack, deploys);
     with_folder(stack, result)
 }
 
-fn roll(setting: &Setting, stack: &mut Stack, deploys: u32) -> anyhow::Result<Outcome> {
-    let load = setting.load(stack)?;
+/// Deploys `deploys` good releases of `site` in a row.
+pub(super) fn roll(
+    setting: &Setting,
+    site: &mut dyn Site,
+    deploys: u32,
+) -> anyhow::Result<Outcome> {
+    let load = setting.load(site)?;
     let mut changes = Vec::new();
     for _ in 0..deploys {
-        stack.edit(|_| {})?;
-        let change = deploy(stack, &load)?;
+        site.edit(&[])?;
+        let change = deploy(site, &load)?;
         ensure!(
             change.ended.status.success(),
             "a deploy failed:\n{}",
