@@ -1,7 +1,9 @@
 //! Changes to a running stack: a second up, rollouts, counts, stop and start, health and readiness.
 
 use crate::support::http::{Failed, Load, get};
-use crate::support::{Machine, Stack, eventually};
+use crate::support::run::Running;
+use crate::support::{Machine, Stack, eventually, processes};
+use rustix::process::Signal;
 use std::collections::BTreeSet;
 
 const WEB: &str = "services:
@@ -258,5 +260,67 @@ fn a_command_decides_health() {
         let tasks = stack.tasks();
         let alive = tasks.iter().filter(|task| task.state != "stopped");
         alive.count() == 1 && stack.healthy("db").len() == 1
+    });
+}
+
+/// A deploy that has come half way, of a service that stops first, where whoever starts waits for the file `open`: the
+/// way on, and the way back, is as long as the test wants.
+fn half_way() -> (Stack, Running) {
+    let stack = Stack::new(
+        "services:
+  db:
+    command: sleep 600
+    environment: {REVISION: \"1\"}
+    healthcheck: {test: [CMD-SHELL, \"test -e open\"], interval: 100ms, start_period: 60s}
+    deploy: {update_config: {order: stop-first}}
+",
+    );
+    stack.write("open", "");
+    stack.cais("up -d --wait").ok();
+    stack.remove("open");
+    change(&stack, "REVISION: \"1\"", "REVISION: \"2\"");
+    let deploy = stack.start("deploy");
+    eventually("revision 2 starts", || starts(&stack, 2));
+    (stack, deploy)
+}
+
+fn starts(stack: &Stack, revision: u64) -> bool {
+    let mut tasks = stack.tasks().into_iter();
+    tasks.any(|task| task.revision == revision && task.state == "activating")
+}
+
+#[test]
+fn the_first_ctrl_c_rolls_a_deploy_back_and_the_second_leaves_the_rollback_to_itself() {
+    let (stack, deploy) = half_way();
+    processes::signal(deploy.pid(), Signal::INT);
+    eventually("revision 1 starts again", || starts(&stack, 1));
+    processes::signal(deploy.pid(), Signal::INT);
+    let ran = deploy.wait().ended_with(1);
+    for told in [
+        "rolling back; Ctrl-C again leaves it to itself",
+        "error: detached; the rollback goes on without you",
+        "see how it ends: `cais status`",
+    ] {
+        assert!(ran.stderr.contains(told), "no `{told}` in\n{}", ran.stderr);
+    }
+    assert!(stack.healthy("db").is_empty());
+    stack.write("open", "");
+    eventually("the rollback ends without anybody", || {
+        stack.cais("status").stdout.contains("rolled back") && stack.healthy("db").len() == 1
+    });
+}
+
+#[test]
+fn a_second_ctrl_c_right_after_the_first_is_not_lost() {
+    let (stack, deploy) = half_way();
+    processes::signal(deploy.pid(), Signal::INT);
+    // Two that the kernel holds at once are one; a second key press comes later than this.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    processes::signal(deploy.pid(), Signal::INT);
+    let ran = deploy.wait().ended_with(1);
+    assert!(ran.stderr.contains("error: detached"), "{}", ran.stderr);
+    stack.write("open", "");
+    eventually("the rollback ends without anybody", || {
+        stack.healthy("db").len() == 1
     });
 }

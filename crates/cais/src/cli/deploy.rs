@@ -136,12 +136,13 @@ async fn conclude(
     named: &[ServiceName],
 ) -> Outcome {
     let mut display = Display::new(global);
+    let mut interrupts = verdict::Interrupts::new()?;
     let followed = {
         let follow = verdict::follow(conversation, &mut display);
         tokio::pin!(follow);
         tokio::select! {
             answer = &mut follow => answer,
-            _ = verdict::interrupt() => {
+            () = interrupts.next() => {
                 output::say("rolling back; Ctrl-C again leaves it to itself");
                 let cancel = Request::Cancel {
                     services: named.iter().cloned().collect(),
@@ -149,7 +150,7 @@ async fn conclude(
                 supervise::ask(&project.paths, &cancel).await?;
                 tokio::select! {
                     answer = &mut follow => answer,
-                    _ = verdict::interrupt() => {
+                    () = interrupts.next() => {
                         let failure = Failure::new(Exit::Error, "detached; the rollback goes on without you");
                         Err(failure.help("see how it ends: `cais status`"))
                     }

@@ -4,6 +4,7 @@
 use super::build::{self, Which};
 use super::progress::Display;
 use super::project::Project;
+use super::verdict::Interrupts;
 use super::{Global, down, logs, output, runtime, supervise, verdict};
 use crate::control::{Apply, Reply, Request, Until, Wait};
 use crate::exit::{Exit, Failure, Outcome};
@@ -91,13 +92,16 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     }));
     let began = jiff::Timestamp::now();
     let mut display = Display::new(global);
+    // From before the request is sent: until then Ctrl-C ends this command and nothing else.
+    let mut interrupts = Interrupts::new()?;
     let results = {
         let conversation = supervise::talk_or_start(&project, &request).await?;
         tokio::select! {
             results = verdict::follow(conversation, &mut display) => results,
-            _ = verdict::interrupt() => {
+            () = interrupts.next() => {
                 display.finish();
-                return interrupted(&project, was_running, args.detach || args.wait).await;
+                let detached = args.detach || args.wait;
+                return interrupted(&project, was_running, detached, &mut interrupts).await;
             }
         }
     };
@@ -112,7 +116,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     if let Err(failure) = verdict {
         output::print_failure(&failure, false);
     }
-    stream(global, &project, began).await
+    stream(global, &project, began, &mut interrupts).await
 }
 
 /// Prints where the stack can be reached, or takes a first `up` that failed back.
@@ -135,14 +139,19 @@ async fn conclude(
 }
 
 /// Ctrl-C before the tasks were started.
-async fn interrupted(project: &Project, was_running: bool, detached: bool) -> Outcome {
+async fn interrupted(
+    project: &Project,
+    was_running: bool,
+    detached: bool,
+    interrupts: &mut Interrupts,
+) -> Outcome {
     if was_running && detached {
         return Err(
             Failure::new(Exit::Error, "interrupted; the stack goes on without you")
                 .help("type `cais ps` to see it, `cais down` to stop it"),
         );
     }
-    stop(project).await?;
+    stop(project, interrupts).await?;
     Err(Failure::new(
         Exit::Error,
         "interrupted; everything was stopped",
@@ -150,16 +159,21 @@ async fn interrupted(project: &Project, was_running: bool, detached: bool) -> Ou
 }
 
 /// Stops everything; another Ctrl-C kills.
-async fn stop(project: &Project) -> Outcome {
+async fn stop(project: &Project, interrupts: &mut Interrupts) -> Outcome {
     output::say("stopping everything; Ctrl-C again kills");
     tokio::select! {
         result = down::take_down(Display::plain(), project, false) => result,
-        _ = verdict::interrupt() => down::take_down(Display::plain(), project, true).await,
+        () = interrupts.next() => down::take_down(Display::plain(), project, true).await,
     }
 }
 
 /// Streams the log until Ctrl-C, then stops everything; a second Ctrl-C kills.
-async fn stream(global: &Global, project: &Project, since: jiff::Timestamp) -> Outcome {
+async fn stream(
+    global: &Global,
+    project: &Project,
+    since: jiff::Timestamp,
+    interrupts: &mut Interrupts,
+) -> Outcome {
     output::print_up(global, &snapshot(project).await?)?;
     let end = CancellationToken::new();
     let log = logs::follow_all(global, project, since, end.clone());
@@ -183,10 +197,10 @@ async fn stream(global: &Global, project: &Project, since: jiff::Timestamp) -> O
             log.await?;
             return removed.and(ended);
         }
-        _ = verdict::interrupt() => {}
+        () = interrupts.next() => {}
     }
     let stop = async {
-        let stopped = stop(project).await;
+        let stopped = stop(project, interrupts).await;
         end.cancel();
         stopped
     };

@@ -9,6 +9,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use cais_engine::notice::{NoticeKind, TaskHealth, TaskPhase};
 use cais_model::name::ServiceName;
 use std::collections::BTreeMap;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a request came to.
 #[derive(Debug, Default)]
@@ -48,21 +49,36 @@ pub(crate) async fn follow(
     }
 }
 
-/// Ctrl-C, or what a service manager or a closed terminal sends in its place.
-pub(crate) async fn interrupt() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::hangup()),
-    );
-    let (Ok(mut terminate), Ok(mut hang_up)) = signals else {
-        let _ = tokio::signal::ctrl_c().await;
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-        _ = hang_up.recv() => {}
+/// Ctrl-C, or what a service manager or a closed terminal sends in its place. What came while nobody waited is told to
+/// whoever waits next, so that a second Ctrl-C right after the first is not lost.
+pub(crate) struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Interrupts {
+    /// From now on these signals end nothing by themselves.
+    pub(crate) fn new() -> Outcome<Self> {
+        let on = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::new(Exit::Error, format!("cannot listen to signals: {error}"))
+            })
+        };
+        Ok(Self {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+            hang_up: on(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
     }
 }
 
