@@ -9,10 +9,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod build;
+pub(crate) mod cloud;
 mod container;
 mod resources;
 
 pub use build::{Artifact, Build};
+pub use cloud::{
+    Alarm, Architecture, Aws, Bound, Channel, Github, Located, Managed, Metric, Missing, Nat,
+    Override, Permission, Scale, ServiceAws, ServiceCloud, Shift, StackCloud,
+};
 pub use container::{
     Attachment, BlockIo, Container, ContainerLimits, Device, DeviceRequest, Devices, Ipam,
     IpamPool, Logging, Mount, MountKind, Names, Network, NetworkMode, PullPolicy, Rights, Volume,
@@ -38,6 +43,8 @@ pub struct Stack {
     pub networks: BTreeMap<String, Network>,
     /// `x-cais.listen`: where the gateway serves all routes. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// Its place on AWS, and who is told of alarms.
+    pub cloud: StackCloud,
 }
 
 /// One entry under `services:`.
@@ -95,12 +102,14 @@ pub struct Service {
     pub process: Option<Process>,
     /// `x-cais.image`.
     pub artifact: Option<Artifact>,
-    /// `x-cais.route`.
-    pub route: Option<Route>,
+    /// `x-cais.route`: one, or a list of them.
+    pub routes: Vec<Route>,
     /// `x-cais.health`.
     pub health: Option<HttpHealth>,
     /// `x-cais.rollout`.
     pub rollout: Option<RolloutConfig>,
+    /// What it asks for beyond one machine.
+    pub cloud: ServiceCloud,
     /// The service's merged definition as canonical JSON (keys sorted, long forms), variables **not** filled in: where a
     /// text has variables it stands as written, and a variable's value never does. Contents of `env_file` are not in it
     /// either, only the files' paths. Hashing it therefore never hashes a secret that came from outside the file; a change
@@ -149,7 +158,7 @@ impl Service {
                 ports.push(port);
             }
         }
-        if ports.is_empty() && (self.route.is_some() || self.health.is_some()) {
+        if ports.is_empty() && (!self.routes.is_empty() || self.health.is_some()) {
             ports.push(8080);
         }
         ports
@@ -158,7 +167,7 @@ impl Service {
     /// Is it reached by HTTP, as far as the file says: a route, an HTTP health check, or a port's `app_protocol`?
     pub fn speaks_http(&self) -> bool {
         let port = |port: &PortMapping| port.app_protocol.as_deref().is_some_and(is_http);
-        self.route.is_some() || self.health.is_some() || self.ports.iter().any(port)
+        !self.routes.is_empty() || self.health.is_some() || self.ports.iter().any(port)
     }
 }
 
@@ -430,7 +439,7 @@ pub struct Process {
     pub optional: bool,
 }
 
-/// `x-cais.route`.
+/// An entry of `x-cais.route`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Host name without port, lower case; `None` is any.

@@ -60,6 +60,7 @@ pub(crate) fn stack(
         ),
         services,
         listen: top.listen,
+        cloud: top.cloud,
     }
 }
 

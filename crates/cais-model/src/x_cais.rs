@@ -2,7 +2,8 @@
 
 use crate::node::{Node, Value};
 use crate::stack::{
-    Artifact, HttpHealth, Percent, ProbeTiming, Process, RolloutConfig, Route, Strategy, Threshold,
+    Artifact, HttpHealth, Percent, ProbeTiming, Process, RolloutConfig, Route, ServiceCloud,
+    StackCloud, Strategy, Threshold,
 };
 use crate::suggest;
 use crate::typed::entries;
@@ -11,21 +12,25 @@ use crate::typed::read::{Reader, text, texts};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+mod aws;
 mod blocks;
+mod cloud;
 
 /// What `x-cais` of a service says, as far as it is typed.
 #[derive(Default)]
 pub(crate) struct ServiceExtension {
     pub(crate) process: Option<Process>,
     pub(crate) artifact: Option<Artifact>,
-    pub(crate) route: Option<Route>,
+    pub(crate) routes: Vec<Route>,
     pub(crate) health: Option<HttpHealth>,
     pub(crate) rollout: Option<RolloutConfig>,
+    pub(crate) cloud: ServiceCloud,
 }
 
 /// What the top-level `x-cais` says, as far as it is typed.
 pub(crate) struct TopExtension {
     pub(crate) listen: SocketAddr,
+    pub(crate) cloud: StackCloud,
 }
 
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -47,31 +52,33 @@ pub(crate) fn service(node: Option<&Node>, reader: &mut Reader<'_>) -> ServiceEx
         node,
         "x-cais",
         &[
-            "process", "image", "route", "health", "rollout", "scale", "cache", "alarms",
+            "process", "image", "route", "health", "rollout", "scale", "cache", "alarms", "aws",
         ],
         reader,
     );
-    blocks::check_scale(node.get("scale"), reader);
     blocks::check_cache(node.get("cache"), reader);
-    blocks::check_alarms(node.get("alarms"), reader);
     ServiceExtension {
         process: block(node.get("process"), "process", reader).map(|node| process(node, reader)),
         artifact: block(node.get("image"), "image", reader).and_then(|node| image(node, reader)),
-        route: block(node.get("route"), "route", reader).map(|node| route(node, reader)),
+        routes: routes(node.get("route"), reader),
         health: block(node.get("health"), "health", reader).map(|node| health(node, reader)),
         rollout: block(node.get("rollout"), "rollout", reader).map(|node| rollout(node, reader)),
+        cloud: cloud::service(node, reader),
     }
 }
 
 /// Reads the top-level `x-cais`.
 pub(crate) fn top(node: Option<&Node>, reader: &mut Reader<'_>) -> TopExtension {
-    let mut top = TopExtension { listen: LISTEN };
+    let mut top = TopExtension {
+        listen: LISTEN,
+        cloud: StackCloud::default(),
+    };
     let Some(node) = block(node, "x-cais", reader) else {
         return top;
     };
     keys(node, "x-cais", &["listen", "notify", "aws"], reader);
-    blocks::check_notify(node.get("notify"), reader);
-    blocks::check_aws(node.get("aws"), reader);
+    top.cloud.notify = cloud::notify(node.get("notify"), reader);
+    top.cloud.aws = aws::aws(node.get("aws"), reader);
     if let Some(listen) = node.get("listen") {
         let written = listen.scalar_text().unwrap_or_default();
         match written.parse() {
@@ -182,6 +189,18 @@ fn command(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Vec<String>> 
     }
 }
 
+/// One route, or a list of them.
+fn routes(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Route> {
+    let Some(node) = node else { return Vec::new() };
+    let one = std::slice::from_ref(node);
+    let nodes = node.as_sequence().unwrap_or(one);
+    let blocks = nodes.iter().filter_map(|node| {
+        let node = block(Some(node), "route", reader)?;
+        Some(route(node, reader))
+    });
+    blocks.collect()
+}
+
 fn route(node: &Node, reader: &mut Reader<'_>) -> Route {
     keys(node, "route", &["path", "host"], reader);
     if node.get("path").is_none() && node.get("host").is_none() {
@@ -266,8 +285,11 @@ fn health(node: &Node, reader: &mut Reader<'_>) -> HttpHealth {
 }
 
 fn rollout(node: &Node, reader: &mut Reader<'_>) -> RolloutConfig {
-    const KEYS: [&str; 8] = [
+    const KEYS: [&str; 11] = [
         "strategy",
+        "step",
+        "step_bake",
+        "bake",
         "minimum_healthy",
         "maximum",
         "breaker",

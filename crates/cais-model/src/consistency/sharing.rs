@@ -51,10 +51,11 @@ fn collide(a: &PortMapping, b: &PortMapping) -> bool {
 
 fn routes(tree: &Node, stack: &Stack, diagnostics: &mut Vec<Diagnostic>) {
     let mut taken: BTreeMap<(Option<&str>, &str), &Service> = BTreeMap::new();
-    for service in stack.services.values() {
-        let Some(route) = &service.route else {
-            continue;
-        };
+    let all = stack.services.values().flat_map(|service| {
+        let routes = service.routes.iter();
+        routes.map(move |route| (service, route))
+    });
+    for (service, route) in all {
         let key = (route.host.as_deref(), route.path.as_str());
         if let Some(first) = taken.get(&key) {
             let place = position_of(tree, service, &["x-cais", "route"]);
@@ -78,7 +79,7 @@ fn routes(tree: &Node, stack: &Stack, diagnostics: &mut Vec<Diagnostic>) {
 
 /// A service that runs once and ends cannot serve a route.
 fn one_shot(tree: &Node, stack: &Stack, service: &Service, diagnostics: &mut Vec<Diagnostic>) {
-    if service.route.is_none() {
+    if service.routes.is_empty() {
         return;
     }
     let waits = |other: &&Service| {

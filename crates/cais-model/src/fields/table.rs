@@ -6,6 +6,7 @@ use super::Support::{Honoured as H, PassedOver as P, Refused as R, Warned as W};
 const CONTAINERS: &str = "only containers have it";
 const LIMITS: &str = "only containers have limits";
 const NETWORK: &str = "services share one loopback network";
+const SHARES: &str = "traffic moves by whole tasks";
 const LATER: &str = "not honoured yet";
 const FARGATE: &str = "Fargate does not have it";
 const MACHINE: &str = "a process sees the machine as it is";
@@ -59,11 +60,11 @@ pub const TABLE: &[Row] = &[
         H,
         P("the load balancer listens on 80 and 443"),
     ),
-    ("x-cais.notify", W(LATER), W(LATER), W(LATER)),
+    ("x-cais.notify", W(LATER), W(LATER), H),
     (
         "x-cais.aws",
-        W("only AWS environments read it"),
-        W("only AWS environments read it"),
+        P("only AWS environments read it"),
+        P("only AWS environments read it"),
         H,
     ),
     // -- what runs
@@ -235,14 +236,28 @@ pub const TABLE: &[Row] = &[
     ("services.*.x-cais.rollout.strategy=rolling", H, H, H),
     (
         "services.*.x-cais.rollout.strategy",
-        R("only `rolling` is honoured yet"),
-        R("only `rolling` is honoured yet"),
+        W("tasks are replaced by `rolling` until others are honoured"),
+        W("tasks are replaced by `rolling` until others are honoured"),
         H,
     ),
-    ("services.*.x-cais.rollout.alarms", R(LATER), R(LATER), H),
+    ("services.*.x-cais.rollout.step", W(SHARES), W(SHARES), H),
+    (
+        "services.*.x-cais.rollout.step_bake",
+        W(SHARES),
+        W(SHARES),
+        H,
+    ),
+    ("services.*.x-cais.rollout.bake", W(SHARES), W(SHARES), H),
+    ("services.*.x-cais.rollout.alarms", W(LATER), W(LATER), H),
     ("services.*.x-cais.rollout", H, H, H),
-    ("services.*.x-cais.scale", R(LATER), R(LATER), H),
-    ("services.*.x-cais.alarms", R(LATER), R(LATER), H),
+    ("services.*.x-cais.scale", W(LATER), W(LATER), H),
+    ("services.*.x-cais.alarms", W(LATER), W(LATER), H),
+    (
+        "services.*.x-cais.aws",
+        P("only AWS environments read it"),
+        P("only AWS environments read it"),
+        H,
+    ),
     // -- network
     (
         "services.*.ports.*.protocol=udp",

@@ -45,7 +45,7 @@ services:
     logging: {driver: syslog, options: {max-size: 1m, tag: x}}
     x-foreign: {a: 1}
     x-cais:
-      scale: {min: 1, max: 2}
+      scale: {min: 1, max: 2, cpu: 60%}
       rollout: {strategy: canary}
   db:
     command: run
@@ -59,11 +59,10 @@ x-cais: {notify: {ops: {webhook: 'https://example.com'}}, aws: {region: sa-east-
             "6:5: warning: `privileged` of service `web` has no effect in the process runtime: a task has the rights of the user who started cais",
             "7:15: warning: `logging.driver` of service `web` has no effect in the process runtime: cais keeps the logs itself",
             "7:55: warning: `logging.options.tag` of service `web` has no effect in the process runtime: cais keeps the logs itself",
-            "10:7: error: `x-cais.scale` of service `web` is refused in the process runtime: not honoured yet",
-            "11:17: error: `x-cais.rollout.strategy` of service `web` is refused in the process runtime: only `rolling` is honoured yet",
+            "10:7: warning: `x-cais.scale` of service `web` has no effect in the process runtime: not honoured yet",
+            "11:17: warning: `x-cais.rollout.strategy` of service `web` has no effect in the process runtime: tasks are replaced by `rolling` until others are honoured",
             "14:5: error: `network_mode` of service `db` is refused in the process runtime: a process has the machine's network",
             "15:10: warning: `x-cais.notify` has no effect in the process runtime: not honoured yet",
-            "15:59: warning: `x-cais.aws` has no effect in the process runtime: only AWS environments read it",
         ]
     );
     assert!(

@@ -16,7 +16,9 @@ fn the_block_is_typed() {
     let process = service.process.unwrap();
     assert_eq!(process.command.unwrap(), ["target/clock", "--now"]);
     assert!(process.optional);
-    let route = service.route.unwrap();
+    let [route] = service.routes.as_slice() else {
+        panic!("{:?}", service.routes)
+    };
     assert_eq!(
         (route.host.as_deref(), route.path.as_str()),
         (Some("clock.example.com"), "/clock")
@@ -127,7 +129,7 @@ fn what_is_wrong_in_it_is_said_with_its_place() {
             "1:56: error: a breaker has one of `count`, `percent` and `unbounded_percent`",
         ),
         (
-            "{scale: {min: 3, max: 2}}",
+            "{scale: {min: 3, max: 2, cpu: 60%}}",
             "1:44: error: `min` is 3 and `max` is 2",
         ),
         (
@@ -135,24 +137,80 @@ fn what_is_wrong_in_it_is_said_with_its_place() {
             "1:50: error: `10` is not a duration: write it like `1m30s`, `10s` or `500ms`",
         ),
         (
-            "{scale: {requests: fast}}",
-            "1:55: error: `fast` is not a rate: write it like `500/s`",
+            "{scale: {max: 2, requests: fast}}",
+            "1:63: error: `fast` is not a rate: write it like `500/s`",
         ),
         (
-            "{alarms: {e: {metric: m}}}",
+            "{alarms: {e: {metric: errors}}}",
             "1:49: error: alarm `e` needs one of `above` and `below`",
         ),
         (
-            "{alarms: {e: {metric: m, above: x}}}",
-            "1:68: error: `x` is not a number, a percentage or a duration",
+            "{alarms: {e: {metric: errors, above: x}}}",
+            "1:73: error: `x` is not a number, like `100`",
         ),
         (
-            "{alarms: {e: {metric: m, above: 1, datapoints: 5 of 3}}}",
-            "1:83: error: `5 of 3` is not a number of datapoints: write it like `3 of 5`",
+            "{alarms: {e: {metric: cpu, above: 1, datapoints: 5 of 3}}}",
+            "1:85: error: `5 of 3` is not a number of datapoints: write it like `3 of 5`",
         ),
         (
-            "{alarms: {e: {metric: m, above: 1, missing: breching}}}",
-            "1:80: error: `breching` is no way to treat missing data (did you mean `breaching`?)",
+            "{alarms: {e: {metric: cpu, above: 1, missing: breching}}}",
+            "1:82: error: `breching` is no way to treat missing data (did you mean `breaching`?)",
+        ),
+        (
+            "{scale: {max: 2}}",
+            "1:44: error: `scale` has nothing to go by (give it `cpu: 60%`, `memory: 70%` or `requests: 500/s`, the average to keep)",
+        ),
+        (
+            "{scale: {min: 2, cpu: 60%}}",
+            "1:44: error: `scale` needs a `max` (write the most tasks you would pay for: `scale: {min: 2, max: 10, cpu: 60%}`)",
+        ),
+        (
+            "{alarms: {e: {metric: eror_rate, above: 1%}}}",
+            "1:58: error: `eror_rate` is no metric (did you mean `error_rate`?)",
+        ),
+        (
+            "{alarms: {e: {metric: error_rate, above: 250ms}}}",
+            "1:77: error: `250ms` is not a share from 0% to 100%, like `1%`",
+        ),
+        (
+            "{alarms: {e: {metric: latency_p99, above: 1%}}}",
+            "1:78: error: `1%` is not a duration, like `250ms`",
+        ),
+        (
+            "{alarms: {e: {metric: log_matches, above: 1}}}",
+            "1:58: error: `log_matches` needs a `pattern`, like `{ $.level = \"error\" }`",
+        ),
+        (
+            "{aws: {cpu: lots}}",
+            "1:48: error: `lots` is no amount of CPU: write units (`256`) or vCPUs (`0.25`)",
+        ),
+        (
+            "{aws: {memory: 512}}",
+            "1:51: error: `512` is less than a megabyte: write it with its unit, like `512m`",
+        ),
+        (
+            "{aws: {architecture: riscv}}",
+            "1:57: error: `riscv` is no architecture of Fargate: write `x86_64` or `arm64`",
+        ),
+        (
+            "{aws: {permissions: [{actions: ['*'], resources: [a]}]}}",
+            "1:67: error: `*` in `actions` allows everything; name them",
+        ),
+        (
+            "{aws: {schedule: hourly}}",
+            "1:53: error: `hourly` is no schedule (write `rate(5 minutes)`, or `cron(0 3 * * ? *)` for each day at 03:00 UTC (minutes, hours, day of month, month, day of week, year))",
+        ),
+        (
+            "{aws: {managed: rds}}",
+            "1:52: error: `rds` is nothing that AWS runs here: write `elasticache`",
+        ),
+        (
+            "{aws: {managed: elasticache, node_type: t4g.small}}",
+            "1:76: error: `t4g.small` is no node type: they begin with `cache.`, like `cache.t4g.small`",
+        ),
+        (
+            "{aws: {multi_az: true}}",
+            "1:53: error: `multi_az` belongs to `managed: elasticache`",
         ),
         (
             "{alarms: {errors: {above: 1%}}}",
@@ -160,5 +218,94 @@ fn what_is_wrong_in_it_is_said_with_its_place() {
         ),
     ] {
         assert_eq!(web(&format!("x-cais: {block}")).errors(), [want], "{block}");
+    }
+}
+
+#[test]
+fn a_service_may_have_several_routes() {
+    let loaded = web("x-cais: {route: [{path: /a}, {host: b.example.com}]}").load();
+    let routes: Vec<String> = loaded
+        .stack
+        .services
+        .values()
+        .next()
+        .unwrap()
+        .routes
+        .iter()
+        .map(|route| {
+            format!(
+                "{}{}",
+                route.host.as_deref().unwrap_or_default(),
+                route.path
+            )
+        })
+        .collect();
+    assert_eq!(routes, ["/a", "b.example.com/"]);
+}
+
+#[test]
+fn a_place_on_aws_is_read() {
+    let loaded = crate::one(
+        "services: {}
+x-cais:
+  notify: {ops: {email: ops@example.com}}
+  aws:
+    region: sa-east-1
+    account: '012345678901'
+    domain: shop.example.com
+    subnets: {public: [subnet-1], private: [subnet-2]}
+    nat: per_zone
+    deletion_protection: false
+    log_retention: 30
+    github: {repository: acme/shop, repository_id: 1}
+    overrides: {cluster.aws_ecs_cluster.this: {tags: {a: b}}}
+",
+    )
+    .load();
+    let cloud = &loaded.stack.cloud;
+    let aws = cloud.aws.as_ref().unwrap();
+    assert_eq!(
+        cloud.notify["ops"].email.as_deref(),
+        Some("ops@example.com")
+    );
+    assert_eq!(aws.account.as_ref().unwrap().value, "012345678901");
+    assert_eq!(aws.nat, cais_model::stack::Nat::PerZone);
+    assert!(!aws.deletion_protection);
+    assert_eq!(aws.log_retention.as_ref().unwrap().value, 30);
+    assert_eq!(aws.private_subnets[0].position.line, 8);
+    assert_eq!(aws.overrides[0].attributes["tags"]["a"], "b");
+}
+
+#[test]
+fn what_is_wrong_in_a_place_on_aws_is_said_with_its_place() {
+    for (block, want) in [
+        (
+            "{nat: two}",
+            "1:36: error: `two` is no way to place NAT gateways (write `single`, `per_zone` or `none`)",
+        ),
+        (
+            "{regin: x}",
+            "1:31: error: unknown key `regin` in aws (did you mean `region`?)",
+        ),
+        (
+            "{account: 123}",
+            "1:40: error: `123` is not an account: it has twelve digits (write it in quotes, so that a leading zero stays)",
+        ),
+        (
+            "{waf: mine}",
+            "1:36: error: `mine` is not an ARN: it begins with `arn:`",
+        ),
+        (
+            "{github: {repository: shop}}",
+            "1:52: error: `shop` is not a repository (write it like `owner/name`)",
+        ),
+        (
+            "{log_retention: 8}",
+            "1:46: error: CloudWatch does not keep logs for `8` days (it keeps them for 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653 days)",
+        ),
+    ] {
+        let file = format!("{{services: {{}}, x-cais: {{aws: {block}}}}}");
+        let errors = crate::one(&file).errors();
+        assert_eq!(errors, [want], "{block}");
     }
 }

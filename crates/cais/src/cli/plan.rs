@@ -293,6 +293,9 @@ fn flat(loaded: &Loaded, service: &ServiceName) -> BTreeMap<String, String> {
             "x-cais.route",
             "x-cais.rollout",
             "x-cais.health",
+            "x-cais.scale",
+            "x-cais.alarms",
+            "x-cais.aws",
         ];
         path.starts_with("deploy.resources") || !places.iter().any(|place| path.starts_with(place))
     });

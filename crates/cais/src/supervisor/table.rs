@@ -63,8 +63,8 @@ pub(crate) fn listeners(
         }
     }
     let routes: Vec<HttpRoute> = running()
-        .filter_map(|service| {
-            let route = service.route.as_ref()?;
+        .flat_map(|service| service.routes.iter().map(move |route| (service, route)))
+        .filter_map(|(service, route)| {
             Some(HttpRoute {
                 host: route.host.clone(),
                 path: route.path.clone(),
@@ -84,7 +84,7 @@ pub(crate) fn listeners(
 fn speaks_http(service: &Service, app_protocol: Option<&str>) -> bool {
     match app_protocol {
         Some(protocol) => is_http(protocol),
-        None => service.route.is_some() || service.health.is_some(),
+        None => !service.routes.is_empty() || service.health.is_some(),
     }
 }
 
