@@ -155,7 +155,7 @@ impl<'a> Service<'a> {
 
     /// Does somebody outside send it requests, as far as the file says?
     pub(crate) fn is_reached(&self) -> bool {
-        self.typed.route.is_some() || !self.typed.ports.is_empty()
+        !self.typed.routes.is_empty() || !self.typed.ports.is_empty()
     }
 
     /// Is it meant to end: a migration, a seed?

@@ -9,7 +9,7 @@ use cais_model::stack::HealthTest;
 pub(super) fn no_health_check(service: &Service<'_>, hits: &mut Vec<Hit>) {
     let could_have_one_inside = service.typed.build.is_some() && service.dockerfile().is_none();
     if service.is_reached()
-        && service.typed.route.is_none()
+        && service.typed.routes.is_empty()
         && !service.has_health_check()
         && !service.is_one_shot()
         && !could_have_one_inside

@@ -78,7 +78,7 @@ pub(super) fn no_breaker(service: &Service<'_>, hits: &mut Vec<Hit>) {
 
 /// The time that a task gets to finish is Docker's default.
 pub(super) fn no_stop_grace(service: &Service<'_>, hits: &mut Vec<Hit>) {
-    if service.typed.route.is_some() && service.at(&["stop_grace_period"]).is_none() {
+    if !service.typed.routes.is_empty() && service.at(&["stop_grace_period"]).is_none() {
         hits.push(service.hit(format!(
             "`{}` is killed 10 s after it is asked to stop",
             service.name
@@ -94,7 +94,7 @@ pub(super) fn single_replica(service: &Service<'_>, hits: &mut Vec<Hit>) {
         .and_then(|text| text.parse::<u32>().ok());
     let replicas = scaled.unwrap_or(service.typed.replicas);
     let is_served =
-        service.typed.route.is_some() || (service.is_reached() && service.typed.build.is_some());
+        !service.typed.routes.is_empty() || (service.is_reached() && service.typed.build.is_some());
     if replicas != 1 || !is_served || service.is_one_shot() {
         return;
     }

@@ -74,7 +74,7 @@ impl Image {
             && !service.environment.contains_key("PORT");
         if let [port] = self.exposed[..]
             && is_silent
-            && (service.route.is_some() || service.health.is_some())
+            && (!service.routes.is_empty() || service.health.is_some())
         {
             service.expose.push(port);
         }
