@@ -9,6 +9,7 @@ mod environment;
 mod files;
 mod hidden;
 mod history;
+pub(crate) mod image;
 mod logs;
 mod output;
 mod plan;
@@ -162,6 +163,12 @@ enum Command {
     Events(history::EventsArgs),
     /// Find what should not reach production
     Check(check::CheckArgs),
+    /// Build the images of services
+    Build(image::BuildArgs),
+    /// Build images and push them to their registries; prints the digest of each
+    Push(image::PushArgs),
+    /// Pull the images that are not built here
+    Pull(image::PullArgs),
     /// Print the file as cais understands it
     Config(config::ConfigArgs),
     /// Print the version
@@ -241,6 +248,9 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Deploy(args) => deploy::deploy(&global, args).await,
                     Command::Rollback(args) => deploy::rollback(&global, args).await,
                     Command::Status(args) => status::run(&global, args).await,
+                    Command::Build(args) => image::build(&global, args).await,
+                    Command::Push(args) => image::push(&global, args).await,
+                    Command::Pull(args) => image::pull(&global, args).await,
                     Command::Events(args) => history::events(&global, args).await,
                     Command::Hidden(_)
                     | Command::Version

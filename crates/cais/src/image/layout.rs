@@ -182,6 +182,21 @@ impl Layout {
         Ok((descriptor, value))
     }
 
+    /// Keeps a file that came from elsewhere, if it is what its descriptor says.
+    pub(crate) fn adopt(&self, file: &Path, blob: &Descriptor) -> Outcome {
+        let opened = File::open(file).map_err(|error| trouble(file, &error))?;
+        let mut reader = HashingReader::new(opened);
+        std::io::copy(&mut reader, &mut std::io::sink()).map_err(|error| trouble(file, &error))?;
+        if reader.digest() != blob.digest {
+            return Err(Failure::new(
+                Exit::Error,
+                format!("what arrived as `{}` is something else", blob.digest),
+            )
+            .help("try again; if it stays so, something between here and the registry changes what it passes on"));
+        }
+        std::fs::rename(file, self.path(&blob.digest)).map_err(|error| trouble(file, &error))
+    }
+
     /// Gives an image its name, `repository:tag`; an older one of that name loses it. What no name needs goes.
     pub(crate) fn name(&self, reference: &str, mut manifest: Descriptor) -> Outcome {
         let mut index = self.index()?;

@@ -7,13 +7,22 @@
 mod artifact;
 mod assemble;
 mod context;
+mod credentials;
+mod dockerfile;
 mod elf;
+mod engine;
+mod flow;
 mod ignore;
 mod layout;
 mod names;
 mod output;
 mod platform;
+mod record;
 mod reference;
+mod refusal;
+mod registry;
+mod sbom;
+mod token;
 mod version;
 
 use crate::exit::Outcome;
@@ -143,29 +152,19 @@ pub(crate) async fn build_and_resolve(
     destination: Destination<'_>,
     report: &dyn Report,
 ) -> Outcome<BTreeMap<ServiceName, ImageRef>> {
-    let rule = match destination {
-        Destination::Registry(_) => names::Rule::Deployed,
-        Destination::Engine(_) | Destination::Here => names::Rule::Local,
-    };
-    let (wanted, warnings) = names::wanted(images, services, rule)?;
-    let mut resolved = BTreeMap::new();
-    for each in &wanted {
-        let name = &each.service.name;
-        for warning in &warnings {
-            report.event(name, Event::Warning(warning));
-        }
-        let names::Origin::Artifact(artifact) = each.origin else {
-            continue;
-        };
-        let platform = Platform::of_this_machine();
-        let built = artifact::build(images, each, artifact, &platform, report).await?;
-        let image = ImageRef {
-            name: built.reference.name,
-            tag: built.reference.tag,
-            digest: built.manifest.digest,
-        };
-        report.event(name, Event::Done(&image));
-        resolved.insert(name.clone(), image);
-    }
-    Ok(resolved)
+    flow::run(images, services, which, destination, report).await
+}
+
+/// Pulls the images that are not built here: into the engine, or into the project's folder where there is none.
+///
+/// # Errors
+/// A name that cannot be used, a registry that is not there or refuses.
+pub(crate) async fn pull(
+    images: &Images<'_>,
+    services: &BTreeSet<ServiceName>,
+    engine: Option<&bollard::Docker>,
+    report: &dyn Report,
+) -> Outcome<BTreeMap<ServiceName, ImageRef>> {
+    let into = engine.map_or(flow::Into::Layout, flow::Into::Engine);
+    flow::pull(images, services, into, report).await
 }

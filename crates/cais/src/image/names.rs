@@ -160,6 +160,32 @@ pub(super) fn at_image(
     diagnostic
 }
 
+/// A finding at a field of the service's `build`, or at its `image`.
+pub(super) fn at_field(
+    images: &Images<'_>,
+    service: &Service,
+    field: &str,
+    message: String,
+    severity: Severity,
+) -> Diagnostic {
+    let build = images
+        .loaded
+        .tree
+        .at(&["services", service.name.as_str(), "build"]);
+    let entry = build
+        .and_then(Node::as_mapping)
+        .and_then(|fields| fields.entry(field));
+    match entry {
+        Some(entry) => {
+            let width = u32::try_from(field.len()).unwrap_or(1);
+            let mut diagnostic = Diagnostic::error(&entry.key_position, message).with_width(width);
+            diagnostic.severity = severity;
+            diagnostic
+        }
+        None => at_image(images, service, message, severity),
+    }
+}
+
 /// What a built image is called in the registry.
 ///
 /// # Errors

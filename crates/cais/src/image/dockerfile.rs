@@ -1,0 +1,631 @@
+//! An image from a Dockerfile: by BuildKit, through Docker's command line where that is installed, else by the engine's
+//! classic builder. Every field of `build` is honoured, or refused with its place in the file.
+
+use super::context::Context;
+use super::engine;
+use super::names::{Wanted, at_field};
+use super::output;
+use super::reference::Reference;
+use super::version::{self, Source};
+use super::{Event, Images, Report};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::runtime::docker::engine::{Endpoint, said};
+use bollard::Docker;
+use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
+use cais_model::diagnostic::{Diagnostic, Severity};
+use cais_model::stack::{Build, FileOrigin};
+use futures_util::StreamExt;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::process::Command;
+
+/// Who builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Builder {
+    /// `docker buildx build`.
+    Buildx,
+    /// `docker build` of a command line that has BuildKit in it (18.09 to 22).
+    BuiltIn,
+    /// The engine, without BuildKit.
+    Classic,
+}
+
+/// Builds a service's image. Answers with its name, version as tag, and the engine's id of it.
+pub(super) async fn build(
+    images: &Images<'_>,
+    wanted: &Wanted<'_>,
+    build: &Build,
+    platform: Option<&str>,
+    docker: &Docker,
+    report: &dyn Report,
+) -> Outcome<(Reference, String)> {
+    let job = Job {
+        images,
+        wanted,
+        build,
+        platform,
+        docker,
+        report,
+    };
+    let builder = builder(images.variables).await;
+    job.refuse_unsupported(builder)?;
+    let context = job.context()?;
+    let name = &wanted.service.name;
+    // Where the source is elsewhere, what came of it is its version.
+    let reference = match &context {
+        Some(context) => Some(wanted.versioned(&job.version(context)?)),
+        None => None,
+    };
+    let shown = reference.as_ref().unwrap_or(&wanted.reference);
+    report.event(
+        name,
+        Event::Step(&format!("building {shown} from {}", job.dockerfile_shown())),
+    );
+    let id = match builder {
+        Builder::Buildx | Builder::BuiltIn => job.by_command_line(builder).await?,
+        Builder::Classic => job.by_engine(context).await?,
+    };
+    let reference = reference.unwrap_or_else(|| {
+        wanted.versioned(id.trim_start_matches("sha256:").get(..12).unwrap_or("0"))
+    });
+    engine::tag(docker, &id, &reference).await?;
+    for tag in &build.tags {
+        match Reference::parse(tag) {
+            Ok(more) if more.moving().is_none() => engine::tag(docker, &id, &more).await?,
+            Ok(more) => {
+                let message =
+                    format!("`{more}` of `tags` is left out: `latest` says nobody what it is");
+                let warning = at_field(images, wanted.service, "tags", message, Severity::Warning);
+                report.event(name, Event::Warning(&warning));
+            }
+            Err(error) => {
+                let wrong = at_field(
+                    images,
+                    wanted.service,
+                    "tags",
+                    error.to_string(),
+                    Severity::Error,
+                );
+                return Err(Failure::invalid(vec![wrong], images.loaded.files.clone()));
+            }
+        }
+    }
+    Ok((reference, id))
+}
+
+/// Which builder there is. `DOCKER_BUILDKIT=0` asks for the classic one, as it does of Docker itself.
+async fn builder(variables: &BTreeMap<String, String>) -> Builder {
+    if variables
+        .get("DOCKER_BUILDKIT")
+        .is_some_and(|value| value == "0" || value == "false")
+    {
+        return Builder::Classic;
+    }
+    let answer = |arguments: &'static [&'static str]| async move {
+        let mut command = Command::new("docker");
+        command
+            .args(arguments)
+            .envs(variables)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true);
+        let output = command.output().await.ok()?;
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    if answer(&["buildx", "version"]).await.is_some() {
+        return Builder::Buildx;
+    }
+    let version = answer(&["--version"]).await.unwrap_or_default();
+    match version_of(&version) {
+        Some(18..=22) => Builder::BuiltIn,
+        _ => Builder::Classic,
+    }
+}
+
+/// `Docker version 20.10.24+dfsg1, build 297e128`: 20.
+fn version_of(line: &str) -> Option<u32> {
+    line.strip_prefix("Docker version ")?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+struct Job<'j> {
+    images: &'j Images<'j>,
+    wanted: &'j Wanted<'j>,
+    build: &'j Build,
+    platform: Option<&'j str>,
+    docker: &'j Docker,
+    report: &'j dyn Report,
+}
+
+impl Job<'_> {
+    /// Is the context somewhere else: a repository, an archive on a server?
+    fn is_remote(&self) -> bool {
+        let context = &self.build.context;
+        [
+            "http://",
+            "https://",
+            "git://",
+            "ssh://",
+            "git@",
+            "github.com/",
+        ]
+        .iter()
+        .any(|beginning| context.starts_with(beginning))
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.images.loaded.stack.directory.join(&self.build.context)
+    }
+
+    fn dockerfile(&self) -> &str {
+        self.build.dockerfile.as_deref().unwrap_or("Dockerfile")
+    }
+
+    fn dockerfile_shown(&self) -> String {
+        match (&self.build.dockerfile_inline, self.is_remote()) {
+            (Some(_), _) => "its inline Dockerfile".to_owned(),
+            (None, true) => self.build.context.clone(),
+            (None, false) => self.dockerfile().to_owned(),
+        }
+    }
+
+    fn context(&self) -> Outcome<Option<Context>> {
+        if self.is_remote() {
+            return Ok(None);
+        }
+        let inline = self.build.dockerfile_inline.as_deref();
+        Context::open(&self.folder(), self.dockerfile(), inline).map(Some)
+    }
+
+    fn version(&self, context: &Context) -> Outcome<String> {
+        let source = Source::of(&self.folder(), |path| context.has(path));
+        let content = match &source {
+            Some(source) if !source.is_dirty => String::new(),
+            _ => {
+                let mut more = vec![self.build.target.clone().unwrap_or_default()];
+                more.extend(
+                    self.arguments()
+                        .into_iter()
+                        .map(|(name, value)| format!("{name}={value}")),
+                );
+                context.hash(&more)?
+            }
+        };
+        Ok(version::tag(source.as_ref(), &content))
+    }
+
+    /// Build arguments; one without a value takes the caller's variable, and is left out where there is none.
+    fn arguments(&self) -> BTreeMap<String, String> {
+        let value = |(name, value): (&String, &Option<String>)| {
+            let value = value
+                .clone()
+                .or_else(|| self.images.variables.get(name).cloned())?;
+            Some((name.clone(), value))
+        };
+        self.build.args.iter().filter_map(value).collect()
+    }
+
+    /// What this builder cannot do, named before anything is built.
+    fn refuse_unsupported(&self, builder: Builder) -> Outcome {
+        let build = self.build;
+        let needs_buildx = [
+            ("additional_contexts", !build.additional_contexts.is_empty()),
+            ("cache_to", !build.cache_to.is_empty()),
+            ("entitlements", !build.entitlements.is_empty()),
+        ];
+        let needs_buildkit = [
+            ("secrets", !build.secrets.is_empty()),
+            ("ssh", !build.ssh.is_empty()),
+            ("extra_hosts", build.extra_hosts.len() > 1),
+        ];
+        let none: &[(&str, bool)] = &[];
+        let (first, second): (&[_], &[_]) = match builder {
+            Builder::Buildx => (none, none),
+            Builder::BuiltIn => (&needs_buildx, none),
+            Builder::Classic => (&needs_buildx, &needs_buildkit),
+        };
+        let used = first.iter().chain(second).filter(|(_, used)| *used);
+        let diagnostics: Vec<Diagnostic> = used
+            .map(|(field, _)| {
+                let message = format!("`build.{field}` of `{}` needs BuildKit, and this machine has no `docker buildx`", self.wanted.service.name);
+                at_field(self.images, self.wanted.service, field, message, Severity::Error)
+                    .with_help("install Docker's buildx plugin (Debian: `docker-buildx`, Docker's own packages: `docker-buildx-plugin`)")
+            })
+            .collect();
+        if diagnostics.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::invalid(
+            diagnostics,
+            self.images.loaded.files.clone(),
+        ))
+    }
+
+    fn output(&self, line: &str) {
+        self.report
+            .event(&self.wanted.service.name, Event::Output(line));
+    }
+
+    fn failed(&self, what: String) -> Failure {
+        let service = self.wanted.service;
+        Failure::new(
+            Exit::Error,
+            format!(
+                "{}: the build of `{}` {what}",
+                service.position, service.name
+            ),
+        )
+        .help("its output stands above; nothing was started")
+    }
+
+    // -- BuildKit, through Docker's command line
+
+    async fn by_command_line(&self, builder: Builder) -> Outcome<String> {
+        let cannot = |error: std::io::Error| self.failed(format!("could not be prepared: {error}"));
+        let scratch = tempfile::tempdir().map_err(cannot)?;
+        let id_file = scratch.path().join("id");
+        let mut command = Command::new("docker");
+        command
+            .envs(self.images.variables)
+            .env("DOCKER_HOST", self.endpoint()?);
+        match builder {
+            Builder::Buildx => command.args(["buildx", "build", "--load"]),
+            _ => command.arg("build").env("DOCKER_BUILDKIT", "1"),
+        };
+        command
+            .args(["--progress", "plain", "--iidfile"])
+            .arg(&id_file);
+        if let Some(text) = &self.build.dockerfile_inline {
+            let file = scratch.path().join("Dockerfile");
+            std::fs::write(&file, text).map_err(cannot)?;
+            command.arg("--file").arg(file);
+        } else if self.is_remote() {
+            command.args(["--file", self.dockerfile()]);
+        } else {
+            command
+                .arg("--file")
+                .arg(self.folder().join(self.dockerfile()));
+        }
+        self.add_options(&mut command);
+        self.add_secrets(&mut command)?;
+        if self.is_remote() {
+            command.arg(&self.build.context);
+        } else {
+            command.arg(self.folder());
+        }
+        let last = Mutex::new(String::new());
+        let status = output::lines(command, &mut |line| {
+            if let Ok(mut last) = last.lock()
+                && (line.starts_with("ERROR:")
+                    || line.starts_with("error:")
+                    || line.contains("failed to solve"))
+            {
+                line.clone_into(&mut last);
+            }
+            self.output(line);
+        })
+        .await
+        .map_err(|error| self.failed(format!("could not be run: {error}")))?;
+        if !status.success() {
+            let last = last.into_inner().unwrap_or_default();
+            let why = last
+                .rsplit("failed to solve: ")
+                .next()
+                .unwrap_or(&last)
+                .trim_start_matches("ERROR: ");
+            return Err(self.failed(match why {
+                "" => format!("failed ({status})"),
+                why => format!("failed: {why}"),
+            }));
+        }
+        let id = std::fs::read_to_string(&id_file)
+            .map_err(|error| self.failed(format!("left no image: {error}")))?;
+        Ok(id.trim().to_owned())
+    }
+
+    fn endpoint(&self) -> Outcome<String> {
+        Ok(Endpoint::of(self.images.variables)?.host)
+    }
+
+    fn add_options(&self, command: &mut Command) {
+        let build = self.build;
+        let mut option = |name: &str, value: &str| {
+            command.args([name, value]);
+        };
+        if let Some(target) = &build.target {
+            option("--target", target);
+        }
+        if let Some(network) = &build.network {
+            option("--network", network);
+        }
+        if let Some(bytes) = build.shm_size {
+            option("--shm-size", &bytes.to_string());
+        }
+        if let Some(platform) = self.platform {
+            option("--platform", platform);
+        }
+        for (name, value) in &build.labels {
+            option("--label", &format!("{name}={value}"));
+        }
+        for image in &build.cache_from {
+            option("--cache-from", image);
+        }
+        for place in &build.cache_to {
+            option("--cache-to", place);
+        }
+        for host in &build.extra_hosts {
+            option("--add-host", &host.replacen('=', ":", 1));
+        }
+        for (name, place) in &build.additional_contexts {
+            option("--build-context", &format!("{name}={place}"));
+        }
+        for word in &build.entitlements {
+            option("--allow", word);
+        }
+        for (id, place) in &build.ssh {
+            let value = place
+                .as_ref()
+                .map_or_else(|| id.clone(), |place| format!("{id}={place}"));
+            option("--ssh", &value);
+        }
+        if build.no_cache {
+            command.arg("--no-cache");
+        }
+        if build.pull {
+            command.arg("--pull");
+        }
+        for (name, value) in self.arguments() {
+            // By name alone the value travels in the environment: an argument list is read by every user.
+            if is_own(&name) {
+                command.arg("--build-arg").arg(format!("{name}={value}"));
+            } else {
+                command.args(["--build-arg", &name]).env(&name, value);
+            }
+        }
+    }
+
+    fn add_secrets(&self, command: &mut Command) -> Outcome {
+        for (index, secret) in self.build.secrets.iter().enumerate() {
+            let Some(source) = self.images.loaded.stack.secrets.get(&secret.source) else {
+                continue;
+            };
+            let id = &secret.target;
+            let variable = format!("CAIS_BUILD_SECRET_{index}");
+            let value = match &source.origin {
+                FileOrigin::File(path) => {
+                    command
+                        .arg("--secret")
+                        .arg(format!("id={id},src={}", path.display()));
+                    continue;
+                }
+                FileOrigin::Environment(name) => self.images.variables.get(name).cloned(),
+                FileOrigin::Content(text) => Some(text.clone()),
+                FileOrigin::External => None,
+            };
+            let Some(value) = value else {
+                let message = format!("the secret `{}` has no value here", secret.source);
+                let wrong = at_field(
+                    self.images,
+                    self.wanted.service,
+                    "secrets",
+                    message,
+                    Severity::Error,
+                )
+                .with_help("give it a `file`, or set the variable that its `environment` names");
+                return Err(Failure::invalid(
+                    vec![wrong],
+                    self.images.loaded.files.clone(),
+                ));
+            };
+            command
+                .arg("--secret")
+                .arg(format!("id={id},env={variable}"))
+                .env(variable, value);
+        }
+        Ok(())
+    }
+
+    // -- the classic builder
+
+    async fn by_engine(&self, context: Option<Context>) -> Outcome<String> {
+        let text = context
+            .as_ref()
+            .map(Context::dockerfile_text)
+            .unwrap_or_default();
+        let options = self.engine_options(context.as_ref());
+        let registries = base_registries(&text);
+        let credentials = engine::for_build(self.images.variables, &registries).await?;
+        // A file that cannot be read ends the archive early; this says why.
+        let trouble: Arc<Mutex<Option<Failure>>> = Arc::default();
+        let body = context.map(|context| {
+            let trouble = Arc::clone(&trouble);
+            let archive = engine::piped(move |out| {
+                context.write(out).map_err(|failure| {
+                    if let Ok(mut slot) = trouble.lock() {
+                        *slot = Some(failure);
+                    }
+                    std::io::Error::other("the build context could not be read")
+                })
+            });
+            bollard::body_try_stream(archive)
+        });
+        let mut news = Box::pin(self.docker.build_image(options, Some(credentials), body));
+        let mut built = None;
+        let mut step = None;
+        while let Some(item) = news.next().await {
+            if let Some(failure) = trouble.lock().ok().and_then(|mut slot| slot.take()) {
+                return Err(failure);
+            }
+            let info =
+                item.map_err(|error| self.not_built(&said(&error), step.as_deref(), &text))?;
+            if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
+                return Err(self.not_built(&message, step.as_deref(), &text));
+            }
+            built = info.aux.and_then(|aux| aux.id).or(built);
+            for line in info
+                .stream
+                .unwrap_or_default()
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+            {
+                if line.starts_with("Step ") {
+                    step = Some(line.to_owned());
+                }
+                self.output(line);
+            }
+        }
+        built.ok_or_else(|| self.failed("ended without an image".to_owned()))
+    }
+
+    fn engine_options(&self, context: Option<&Context>) -> BuildImageOptions {
+        let build = self.build;
+        let map = |values: BTreeMap<String, String>| {
+            (!values.is_empty()).then(|| values.into_iter().collect::<HashMap<_, _>>())
+        };
+        BuildImageOptions {
+            dockerfile: context.map_or_else(
+                || self.dockerfile().to_owned(),
+                |context| context.dockerfile.clone(),
+            ),
+            remote: context.is_none().then(|| self.build.context.clone()),
+            extrahosts: build
+                .extra_hosts
+                .first()
+                .map(|host| host.replacen('=', ":", 1)),
+            nocache: build.no_cache,
+            cachefrom: (!build.cache_from.is_empty()).then(|| build.cache_from.clone()),
+            pull: build.pull.then(|| "1".to_owned()),
+            rm: true,
+            forcerm: true,
+            buildargs: map(self.arguments()),
+            shmsize: build.shm_size.and_then(|bytes| i32::try_from(bytes).ok()),
+            labels: map(build.labels.clone()),
+            networkmode: build.network.clone(),
+            platform: self.platform.unwrap_or_default().to_owned(),
+            target: build.target.clone().unwrap_or_default(),
+            version: BuilderVersion::BuilderV1,
+            ..BuildImageOptions::default()
+        }
+    }
+
+    /// The engine's reason, at the line of the Dockerfile that it was about.
+    fn not_built(&self, why: &str, step: Option<&str>, dockerfile: &str) -> Failure {
+        let why = why.trim();
+        let at = step.and_then(|step| {
+            let (number, instruction) = step.strip_prefix("Step ")?.split_once('/')?;
+            let instruction = instruction.split_once(" : ")?.1;
+            let line = line_of(dockerfile, number.parse().ok()?);
+            let name = Path::new(self.dockerfile()).file_name()?.to_str()?;
+            Some(match line {
+                Some(line) => format!("at {name}:{line}: `{instruction}`"),
+                None => format!("at `{instruction}`"),
+            })
+        });
+        let place = at.map_or_else(String::new, |at| format!(" {at}"));
+        let failure = self.failed(format!("failed{place}: {why}"));
+        if why.contains("requires BuildKit") || why.contains("Unknown flag") {
+            return failure.help("this Dockerfile needs BuildKit: install Docker's buildx plugin (Debian: `docker-buildx`)");
+        }
+        if why.contains("no space left") {
+            return failure.help("make room for the engine: `docker system df` tells what it keeps, `docker builder prune` removes old steps");
+        }
+        failure
+    }
+}
+
+/// Variables that Docker's command line itself reads: a build argument of such a name must not change them.
+fn is_own(name: &str) -> bool {
+    name.starts_with("DOCKER_")
+        || name.starts_with("BUILD")
+        || matches!(
+            name,
+            "PATH" | "HOME" | "XDG_RUNTIME_DIR" | "TMPDIR" | "SSH_AUTH_SOCK"
+        )
+}
+
+/// The line (from 1) on which the n-th instruction of a Dockerfile begins.
+fn line_of(dockerfile: &str, number: usize) -> Option<usize> {
+    instructions(dockerfile)
+        .nth(number.checked_sub(1)?)
+        .map(|(line, _)| line)
+}
+
+/// Each instruction with the line that it begins on. A comment within a continued instruction belongs to it.
+fn instructions(dockerfile: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut continued = false;
+    dockerfile
+        .lines()
+        .enumerate()
+        .filter_map(move |(index, line)| {
+            let text = line.trim();
+            if text.is_empty() || text.starts_with('#') {
+                return None;
+            }
+            let begins = !continued;
+            continued = text.ends_with('\\');
+            begins.then_some((index + 1, text))
+        })
+}
+
+/// The registries of a Dockerfile's base images, as far as its text names them.
+fn base_registries(dockerfile: &str) -> Vec<String> {
+    let from = instructions(dockerfile).filter_map(|(_, text)| {
+        let (word, rest) = text.split_once(char::is_whitespace)?;
+        let image = rest
+            .split_whitespace()
+            .find(|word| !word.starts_with("--"))?;
+        (word.eq_ignore_ascii_case("from") && image != "scratch").then_some(image)
+    });
+    let mut registries: Vec<String> = from
+        .filter_map(|image| Reference::parse(image).ok())
+        .map(|reference| reference.registry().to_owned())
+        .collect();
+    registries.sort();
+    registries.dedup();
+    registries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCKERFILE: &str = "# syntax=docker/dockerfile:1\nARG A=1\n\nFROM ghcr.io/acme/base:1 AS build\nRUN a && \\\n  # why\n    b\nFROM --platform=linux/amd64 redis:7\nFROM scratch\nFROM build\nCOPY x /\n";
+
+    #[test]
+    fn an_instruction_is_found_by_its_number() {
+        let lines: Vec<_> = (1..=8).map(|number| line_of(DOCKERFILE, number)).collect();
+        assert_eq!(
+            lines,
+            [
+                Some(2),
+                Some(4),
+                Some(5),
+                Some(8),
+                Some(9),
+                Some(10),
+                Some(11),
+                None
+            ]
+        );
+    }
+
+    #[test]
+    fn logins_are_looked_up_for_the_registries_of_base_images() {
+        assert_eq!(base_registries(DOCKERFILE), ["docker.io", "ghcr.io"]);
+    }
+
+    #[test]
+    fn the_command_lines_version_is_read() {
+        assert_eq!(
+            version_of("Docker version 20.10.24+dfsg1, build 297e128"),
+            Some(20)
+        );
+        assert_eq!(version_of("podman version 4.3.1"), None);
+    }
+}

@@ -1,0 +1,437 @@
+//! What is in an image, as a CycloneDX document that says no more than is known, and is the same for the same image:
+//! the packages of a Rust program, or the layers of an image that a Dockerfile made.
+
+use super::layout::{Descriptor, Layout};
+use super::platform::Platform;
+use super::version::digest;
+use crate::exit::Outcome;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The document's media type, and the type of the artifact that it is in a registry.
+pub(super) const MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
+
+/// The document's file name.
+pub(super) const FILE: &str = "sbom.cdx.json";
+
+/// The image that is described.
+pub(super) struct Subject<'s> {
+    /// Registry and repository.
+    pub(super) name: &'s str,
+    pub(super) manifest: &'s Descriptor,
+}
+
+/// The document for an image that was assembled from a program.
+pub(super) fn of_program(
+    subject: &Subject<'_>,
+    program: &Path,
+    folder: &Path,
+    platform: &Platform,
+) -> Outcome<Vec<u8>> {
+    let bytes = std::fs::read(program).map_err(|error| super::layout::trouble(program, &error))?;
+    let name = program
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("app");
+    let packages = packages(name, folder, platform);
+    let mut own = json!({
+        "type": "application",
+        "bom-ref": "program",
+        "name": name,
+        "hashes": [{ "alg": "SHA-256", "content": &digest(&bytes)[7..] }],
+    });
+    let (components, dependencies, known) = match packages {
+        Some(packages) => {
+            if let Some(version) = packages.root_version() {
+                own["version"] = json!(version);
+            }
+            (packages.components(), packages.dependencies(), "complete")
+        }
+        None => (
+            Vec::new(),
+            vec![json!({ "ref": "program", "dependsOn": [] })],
+            "unknown",
+        ),
+    };
+    let certificates = json!({
+        "type": "data",
+        "bom-ref": "certificates",
+        "name": "Mozilla root certificates",
+        "description": "/etc/ssl/certs/ca-certificates.crt",
+    });
+    let mut all = vec![own, certificates];
+    all.extend(components);
+    Ok(document(
+        subject,
+        &all,
+        dependencies,
+        &json!([
+            { "aggregate": "complete", "assemblies": ["image"] },
+            { "aggregate": known, "dependencies": ["program"] },
+        ]),
+    ))
+}
+
+/// The document for an image that an engine built: its layers, and nothing about the files in them.
+pub(super) fn of_layers(subject: &Subject<'_>, layout: &Layout) -> Outcome<Vec<u8>> {
+    let manifest = layout.manifest(&subject.manifest.digest)?;
+    let config: Value =
+        serde_json::from_slice(&layout.read(&manifest.config.digest)?).unwrap_or_default();
+    let history = config["history"].as_array().cloned().unwrap_or_default();
+    let mut steps = history.iter().filter(|step| step["empty_layer"] != true);
+    let mut components = Vec::new();
+    for layer in &manifest.layers {
+        let made_by = steps
+            .next()
+            .and_then(|step| step["created_by"].as_str())
+            .unwrap_or_default();
+        components.push(json!({
+            "type": "file",
+            "bom-ref": layer.digest,
+            "name": layer.digest,
+            "description": made_by,
+            "hashes": [{ "alg": "SHA-256", "content": &layer.digest[7..] }],
+        }));
+    }
+    Ok(document(
+        subject,
+        &components,
+        Vec::new(),
+        &json!([{ "aggregate": "incomplete", "assemblies": ["image"] }]),
+    ))
+}
+
+fn document(
+    subject: &Subject<'_>,
+    components: &[Value],
+    dependencies: Vec<Value>,
+    compositions: &Value,
+) -> Vec<u8> {
+    let hex = &subject.manifest.digest[7..];
+    let last = subject.name.rsplit('/').next().unwrap_or(subject.name);
+    let image = json!({
+        "type": "container",
+        "bom-ref": "image",
+        "name": subject.name,
+        "version": subject.manifest.digest,
+        "purl": format!("pkg:oci/{last}@sha256%3A{hex}"),
+    });
+    let mut document = json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": serial(hex),
+        "version": 1,
+        "metadata": {
+            "tools": { "components": [{ "type": "application", "name": "cais", "version": env!("CARGO_PKG_VERSION") }] },
+            "component": image,
+        },
+        "components": components,
+        "compositions": compositions,
+    });
+    if !dependencies.is_empty() {
+        document["dependencies"] = Value::Array(dependencies);
+    }
+    serde_json::to_vec_pretty(&document).unwrap_or_default()
+}
+
+/// A number for the document that follows from the image: a UUID of version 8 (RFC 9562).
+fn serial(hex: &str) -> String {
+    format!(
+        "urn:uuid:{}-{}-8{}-8{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[13..16],
+        &hex[17..20],
+        &hex[20..32]
+    )
+}
+
+// -- what Cargo knows
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    resolve: Resolve,
+    workspace_root: std::path::PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    id: String,
+    name: String,
+    version: String,
+    license: Option<String>,
+    source: Option<String>,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+#[derive(Deserialize)]
+struct DependencyKind {
+    kind: Option<String>,
+}
+
+/// The packages whose code is in a program: what it needs when it runs, not what built it.
+struct Packages {
+    root: String,
+    known: BTreeMap<String, Package>,
+    needs: BTreeMap<String, Vec<String>>,
+    /// Checksums of `Cargo.lock`, by name and version.
+    checksums: BTreeMap<(String, String), String>,
+}
+
+/// Asks Cargo about the program of this name; `None` where it is not one of Cargo's.
+fn packages(program: &str, folder: &Path, platform: &Platform) -> Option<Packages> {
+    let machine = match platform.architecture.as_str() {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        _ => return None,
+    };
+    let output = Command::new("cargo")
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--offline",
+            "--filter-platform",
+        ])
+        .arg(format!("{machine}-unknown-linux-gnu"))
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).ok()?;
+    let lock = std::fs::read_to_string(metadata.workspace_root.join("Cargo.lock")).ok()?;
+    Packages::of(program, metadata, &lock)
+}
+
+impl Packages {
+    fn of(program: &str, metadata: Metadata, lock: &str) -> Option<Self> {
+        let is_program = |target: &Target| {
+            target.name == program && target.kind.iter().any(|kind| kind == "bin")
+        };
+        let root = metadata
+            .packages
+            .iter()
+            .find(|package| package.targets.iter().any(is_program))?
+            .id
+            .clone();
+        let known: BTreeMap<String, Package> = metadata
+            .packages
+            .into_iter()
+            .map(|package| (package.id.clone(), package))
+            .collect();
+        let nodes: BTreeMap<String, Node> = metadata
+            .resolve
+            .nodes
+            .into_iter()
+            .map(|node| (node.id.clone(), node))
+            .collect();
+        // A macro runs in the compiler, and nothing of it is in the program.
+        let is_macro = |id: &str| {
+            let kinds = known
+                .get(id)
+                .into_iter()
+                .flat_map(|package| &package.targets)
+                .flat_map(|target| &target.kind);
+            kinds.into_iter().any(|kind| kind == "proc-macro")
+        };
+        let mut needs = BTreeMap::new();
+        let mut open = vec![root.clone()];
+        while let Some(id) = open.pop() {
+            if needs.contains_key(&id) {
+                continue;
+            }
+            let deps = nodes.get(&id).map_or(&[][..], |node| &node.deps);
+            let runs = |dep: &&Dependency| {
+                dep.dep_kinds.iter().any(|it| it.kind.is_none()) && !is_macro(&dep.pkg)
+            };
+            let below: BTreeSet<String> = deps
+                .iter()
+                .filter(runs)
+                .map(|dep| dep.pkg.clone())
+                .collect();
+            open.extend(below.iter().cloned());
+            needs.insert(id, below.into_iter().collect());
+        }
+        Some(Self {
+            root,
+            known,
+            needs,
+            checksums: checksums(lock),
+        })
+    }
+
+    fn root_version(&self) -> Option<&str> {
+        self.known
+            .get(&self.root)
+            .map(|package| package.version.as_str())
+    }
+
+    /// All but the program itself, by name and version.
+    fn components(&self) -> Vec<Value> {
+        let packages = self
+            .needs
+            .keys()
+            .filter(|id| **id != self.root)
+            .filter_map(|id| self.known.get(id));
+        let mut packages: Vec<&Package> = packages.collect();
+        packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+        packages
+            .into_iter()
+            .map(|package| self.component(package))
+            .collect()
+    }
+
+    fn component(&self, package: &Package) -> Value {
+        let mut component = json!({
+            "type": "library",
+            "bom-ref": purl(package),
+            "name": package.name,
+            "version": package.version,
+        });
+        if package.source.is_some() {
+            component["purl"] = json!(purl(package));
+        }
+        if let Some(license) = &package.license {
+            // Cargo's older way to write OR.
+            component["licenses"] = json!([{ "expression": license.replace('/', " OR ") }]);
+        }
+        if let Some(checksum) = self
+            .checksums
+            .get(&(package.name.clone(), package.version.clone()))
+        {
+            component["hashes"] = json!([{ "alg": "SHA-256", "content": checksum }]);
+        }
+        component
+    }
+
+    fn dependencies(&self) -> Vec<Value> {
+        let reference = |id: &String| match self.known.get(id) {
+            _ if *id == self.root => "program".to_owned(),
+            Some(package) => purl(package),
+            None => id.clone(),
+        };
+        let edges: BTreeMap<String, BTreeSet<String>> = self
+            .needs
+            .iter()
+            .map(|(id, below)| (reference(id), below.iter().map(reference).collect()))
+            .collect();
+        edges
+            .into_iter()
+            .map(|(from, to)| json!({ "ref": from, "dependsOn": to }))
+            .collect()
+    }
+}
+
+fn purl(package: &Package) -> String {
+    format!(
+        "pkg:cargo/{}@{}",
+        package.name,
+        package.version.replace('+', "%2B")
+    )
+}
+
+/// `checksum` of each package in a `Cargo.lock`.
+fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
+    let field = |block: &str, name: &str| {
+        let line = block
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "))?;
+        Some(line.trim_matches('"').to_owned())
+    };
+    lock.split("[[package]]")
+        .filter_map(|block| {
+            Some((
+                (field(block, "name")?, field(block, "version")?),
+                field(block, "checksum")?,
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata() -> Metadata {
+        let package = |name: &str, kind: &str| {
+            json!({ "id": format!("{name} 1"), "name": name, "version": "1.0.0+a", "license": "MIT/Apache-2.0",
+                "source": "registry+https://github.com/rust-lang/crates.io-index",
+                "targets": [{ "name": name, "kind": [kind] }] })
+        };
+        let dep = |name: &str, kind: Value| json!({ "pkg": format!("{name} 1"), "dep_kinds": [{ "kind": kind }] });
+        serde_json::from_value(json!({
+            "workspace_root": "/w",
+            "packages": [package("app", "bin"), package("lib", "lib"), package("derive", "proc-macro"),
+                package("syn", "lib"), package("cc", "lib"), package("mock", "lib")],
+            "resolve": { "nodes": [
+                { "id": "app 1", "deps": [dep("lib", Value::Null), dep("derive", Value::Null), dep("cc", json!("build")), dep("mock", json!("dev"))] },
+                { "id": "derive 1", "deps": [dep("syn", Value::Null)] },
+                { "id": "lib 1", "deps": [] },
+            ]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_built_the_program_is_not_in_it() {
+        let lock = "version = 4\n\n[[package]]\nname = \"lib\"\nversion = \"1.0.0+a\"\nchecksum = \"abc\"\n";
+        let packages = Packages::of("app", metadata(), lock).unwrap();
+        let components = packages.components();
+        assert_eq!(
+            components,
+            [json!({
+                "type": "library",
+                "bom-ref": "pkg:cargo/lib@1.0.0%2Ba",
+                "name": "lib",
+                "version": "1.0.0+a",
+                "purl": "pkg:cargo/lib@1.0.0%2Ba",
+                "licenses": [{ "expression": "MIT OR Apache-2.0" }],
+                "hashes": [{ "alg": "SHA-256", "content": "abc" }],
+            })]
+        );
+        assert_eq!(
+            packages.dependencies(),
+            [
+                json!({ "ref": "pkg:cargo/lib@1.0.0%2Ba", "dependsOn": [] }),
+                json!({ "ref": "program", "dependsOn": ["pkg:cargo/lib@1.0.0%2Ba"] }),
+            ]
+        );
+        assert!(Packages::of("other", metadata(), "").is_none());
+    }
+
+    #[test]
+    fn the_serial_number_follows_from_the_image() {
+        let hex = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        assert_eq!(serial(hex), "urn:uuid:01234567-89ab-8def-8123-456789abcdef");
+    }
+}
