@@ -12,6 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
@@ -73,7 +74,7 @@ pub(crate) async fn build(global: &Global, args: BuildArgs) -> Outcome {
         }
     }
     let services = args.services.into_iter().collect();
-    let built = with_display(global, async |display| {
+    let built = with_display(global, &project, async |display| {
         image::build_and_resolve(
             &project.images(),
             &services,
@@ -125,7 +126,7 @@ pub(crate) async fn push(global: &Global, args: PushArgs) -> Outcome {
     } else {
         Which::All
     };
-    let pushed = with_display(global, async |display| {
+    let pushed = with_display(global, &project, async |display| {
         image::build_and_resolve(
             &project.images(),
             &services,
@@ -155,7 +156,7 @@ pub(crate) async fn pull(global: &Global, args: PullArgs) -> Outcome {
         }
         Err(failure) => return Err(failure),
     };
-    let pulled = with_display(global, async |display| {
+    let pulled = with_display(global, &project, async |display| {
         image::pull(&project.images(), &services, engine.as_ref(), display).await
     });
     let pulled = pulled.await?;
@@ -193,16 +194,19 @@ impl Project {
 /// Runs with a display that leaves nothing half drawn, and tells what a build said where it was told to be quiet.
 pub(crate) async fn with_display<T>(
     global: &Global,
-    run: impl AsyncFnOnce(&Display) -> Outcome<T>,
+    project: &Project,
+    run: impl AsyncFnOnce(&Display<'_>) -> Outcome<T>,
 ) -> Outcome<T> {
-    let display = Display::new(global);
+    let display = Display::new(global, &project.loaded.files);
     let outcome = run(&display).await;
     display.finish(outcome.is_err());
     outcome
 }
 
 /// Steps and builds' output as lines; on a terminal a bar for what is on its way.
-pub(crate) struct Display {
+pub(crate) struct Display<'f> {
+    /// Texts that warnings point into.
+    files: &'f [(PathBuf, String)],
     form: Form,
     /// Output that was not shown.
     kept: RefCell<Vec<String>>,
@@ -222,8 +226,8 @@ enum Form {
 /// Lines that are kept for a failure.
 const KEPT: usize = 200;
 
-impl Display {
-    pub(crate) fn new(global: &Global) -> Self {
+impl<'f> Display<'f> {
+    pub(crate) fn new(global: &Global, files: &'f [(PathBuf, String)]) -> Self {
         let terminal =
             std::io::stderr().is_terminal() && global.ansi != super::Ansi::Never && !global.json();
         let live = || Form::Live {
@@ -237,6 +241,7 @@ impl Display {
             Progress::Auto | Progress::Plain => Form::Plain,
         };
         Self {
+            files,
             form,
             kept: RefCell::default(),
             warned: RefCell::default(),
@@ -295,17 +300,21 @@ impl Display {
     }
 }
 
-impl Report for Display {
+impl Report for Display<'_> {
     fn event(&self, service: &ServiceName, event: Event<'_>) {
         match event {
             Event::Step(text) => self.line(&format!("{BOLD}{service}{BOLD:#}: {text}")),
             Event::Output(line) => self.line(&format!("{DIM}{service} |{DIM:#} {line}")),
             Event::Bytes { what, done, total } => self.bytes(service, what, done, total),
             Event::Warning(warning) => {
-                let text = warning.to_string();
-                // One finding may concern several services.
-                if self.warned.borrow_mut().insert(text.clone()) {
-                    self.line(&text);
+                // One finding may be told for several services.
+                if self.warned.borrow_mut().insert(warning.to_string()) {
+                    let print =
+                        || output::print_diagnostics(std::slice::from_ref(warning), self.files);
+                    match &self.form {
+                        Form::Live { bars, .. } => bars.suspend(print),
+                        Form::Plain | Form::Quiet => print(),
+                    }
                 }
             }
             Event::Done(image) => {
