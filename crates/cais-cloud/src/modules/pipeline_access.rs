@@ -186,11 +186,20 @@ fn deploy(module: Module) -> Module {
             "ecs:DescribeTaskDefinition",
             "ecs:ListServices",
             "ecs:ListTaskDefinitions",
-            "ecs:ListTasks",
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTargetHealth",
         ],
         "*",
+    );
+    // Its only resource is a machine of the cluster, and Fargate has none: the condition narrows it.
+    let mut tasks = statement(&["ecs:ListTasks"], "*");
+    condition(
+        &mut tasks,
+        "ArnEquals",
+        map([(
+            "ecs:cluster",
+            in_region("ecs", vec!["cluster/".into(), input("cluster")]),
+        )]),
     );
     let jobs = statement(
         &["ecs:RunTask", "ecs:StopTask"],
@@ -239,20 +248,27 @@ fn deploy(module: Module) -> Module {
         &["ecr:BatchGetImage", "ecr:DescribeImages"],
         list([repositories()]),
     );
-    module.resource(policy(
-        "deploy",
-        vec![
-            services,
-            definitions,
-            lists,
-            jobs,
-            pass,
-            logs,
-            lock,
-            alarms,
-            images,
-        ],
-    ))
+    module.resource(
+        policy(
+            "deploy",
+            vec![
+                services,
+                definitions,
+                lists,
+                tasks,
+                jobs,
+                pass,
+                logs,
+                lock,
+                alarms,
+                images,
+            ],
+        )
+        .skip(
+            "CKV_AWS_355",
+            "ecs:ListTasks has no resource on Fargate; a condition narrows it to this cluster",
+        ),
+    )
 }
 
 /// A role of this duty, for the jobs of these subjects.
