@@ -1,16 +1,8 @@
 //! The modules: what each makes, whatever the stack. Which of them a stack instantiates, and with what, is `lower`'s.
 
-mod alarms;
-mod cache;
 mod network;
-mod observability;
-mod pipeline_access;
 
-pub(crate) use alarms::{alarm, error_rate_alarm, log_alarm, percentile_alarm};
-pub(crate) use cache::cache;
 pub(crate) use network::network;
-pub(crate) use observability::{Panel, dashboard, subscription, topic, widgets};
-pub(crate) use pipeline_access::{github_provider, pipeline_access};
 
 use crate::value::{Value, map};
 
