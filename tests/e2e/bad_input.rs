@@ -1,6 +1,7 @@
 //! Bad input: what a user reads, the exit code, and that nothing is left running. The answers are
 //! golden files; each says what is wrong, where, and what to type next.
 
+use crate::support::small_disk::SmallDisk;
 use crate::support::{Machine, Stack, golden};
 use std::os::unix::fs::PermissionsExt;
 
@@ -288,35 +289,6 @@ fn a_full_disk_refuses_changes_and_lets_everything_stop() {
     let down = stack.cais("down");
     assert_eq!(machine.is_clean(), Ok(()), "{down:?}");
     down.ok();
-}
-
-/// A disk of one megabyte.
-struct SmallDisk<'a>(&'a std::path::Path);
-
-impl<'a> SmallDisk<'a> {
-    fn mount(folder: &'a std::path::Path) -> Option<Self> {
-        let mut mount = std::process::Command::new("mount");
-        mount
-            .args(["-t", "tmpfs", "-o", "size=1m,mode=700", "none"])
-            .arg(folder);
-        let mounted = mount.output().is_ok_and(|ran| ran.status.success());
-        mounted.then_some(Self(folder))
-    }
-
-    fn fill(&self) {
-        use std::io::Write;
-        let mut file = std::fs::File::create(self.0.join("filler")).unwrap();
-        while file.write(&[0; 512]).is_ok_and(|written| written > 0) {}
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(self.0)
-            .output();
-    }
 }
 
 #[test]

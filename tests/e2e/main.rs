@@ -6,6 +6,7 @@ mod bad_input;
 mod dependencies;
 mod faults;
 mod files;
+mod images;
 mod rollouts;
 mod stack;
 mod support;

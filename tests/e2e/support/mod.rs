@@ -1,10 +1,13 @@
 //! A machine of its own for each test: home, state and runtime folders, ports, and at the end proof
 //! that nothing of it is left.
 
+pub(crate) mod docker;
 pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod processes;
+pub(crate) mod registry;
 pub(crate) mod run;
+pub(crate) mod small_disk;
 
 use processes::Process;
 use run::{Ran, Running};
@@ -335,11 +338,18 @@ fn path() -> String {
 
 /// Where a program is.
 pub(crate) fn program(name: &str) -> PathBuf {
-    path()
-        .split(':')
-        .map(|folder| Path::new(folder).join(name))
-        .find(|file| file.exists())
-        .unwrap_or_else(|| panic!("no `{name}` in PATH"))
+    find(name).unwrap_or_else(|| panic!("no `{name}` in PATH"))
+}
+
+/// Is a program installed?
+pub(crate) fn has_program(name: &str) -> bool {
+    find(name).is_some()
+}
+
+fn find(name: &str) -> Option<PathBuf> {
+    let path = path();
+    let mut files = path.split(':').map(|folder| Path::new(folder).join(name));
+    files.find(|file| file.exists())
 }
 
 /// Says that a test cannot run here, where people and CI look.

@@ -91,7 +91,8 @@ impl Check<'_> {
             // Of something that could not be found, and that is reported.
             || has(&["extends"])
             || has(&["command"])
-            || has(&["x-cais", "process", "command"]);
+            || has(&["x-cais", "process", "command"])
+            || has(&["x-cais", "image", "artifact"]);
         // A slip in one of these keys is the schema's finding.
         let slip = |key: &str| {
             suggest::nearest(key, ["image", "build", "command"]).is_some_and(|word| word != key)

@@ -71,6 +71,12 @@ fn an_inline_dockerfile_is_kept_as_it_is() {
 }
 
 #[test]
+fn an_artifact_is_something_to_run() {
+    let loaded = one("services: {web: {x-cais: {image: {artifact: web}}}}\n").load();
+    assert!(loaded.stack.services["web"].image.is_none());
+}
+
+#[test]
 fn an_artifact_names_its_file_and_maybe_its_command() {
     let artifact = web("x-cais: {image: {artifact: target/web, build: make web}}")
         .service()

@@ -94,12 +94,16 @@ pub(super) async fn build(
     Ok((reference, id))
 }
 
-/// Which builder there is. `DOCKER_BUILDKIT=0` asks for the classic one, as it does of Docker itself.
-async fn builder(variables: &BTreeMap<String, String>) -> Builder {
-    if variables
+/// `DOCKER_BUILDKIT=0` asks for the classic builder, as it does of Docker itself.
+fn turned_off(variables: &BTreeMap<String, String>) -> bool {
+    variables
         .get("DOCKER_BUILDKIT")
         .is_some_and(|value| value == "0" || value == "false")
-    {
+}
+
+/// Which builder there is.
+async fn builder(variables: &BTreeMap<String, String>) -> Builder {
+    if turned_off(variables) {
         return Builder::Classic;
     }
     let answer = |arguments: &'static [&'static str]| async move {
@@ -159,8 +163,10 @@ impl Job<'_> {
         .any(|beginning| context.starts_with(beginning))
     }
 
+    /// The context's folder, without the `.` that it often is.
     fn folder(&self) -> PathBuf {
-        self.images.loaded.stack.directory.join(&self.build.context)
+        let directory = &self.images.loaded.stack.directory;
+        directory.join(&self.build.context).components().collect()
     }
 
     fn dockerfile(&self) -> &str {
@@ -231,11 +237,22 @@ impl Job<'_> {
             Builder::Classic => (&needs_buildx, &needs_buildkit),
         };
         let used = first.iter().chain(second).filter(|(_, used)| *used);
+        let (why, help) = if turned_off(self.images.variables) {
+            ("`DOCKER_BUILDKIT=0` turns it off", "unset the variable")
+        } else {
+            (
+                "this machine has no `docker buildx`",
+                "install Docker's buildx plugin (Debian: `docker-buildx`, Docker's own packages: `docker-buildx-plugin`)",
+            )
+        };
         let diagnostics: Vec<Diagnostic> = used
             .map(|(field, _)| {
-                let message = format!("`build.{field}` of `{}` needs BuildKit, and this machine has no `docker buildx`", self.wanted.service.name);
-                at_field(self.images, self.wanted.service, field, message, Severity::Error)
-                    .with_help("install Docker's buildx plugin (Debian: `docker-buildx`, Docker's own packages: `docker-buildx-plugin`)")
+                let service = self.wanted.service;
+                let message = format!(
+                    "`build.{field}` of `{}` needs BuildKit, and {why}",
+                    service.name
+                );
+                at_field(self.images, service, field, message, Severity::Error).with_help(help)
             })
             .collect();
         if diagnostics.is_empty() {
@@ -261,7 +278,7 @@ impl Job<'_> {
                 service.position, service.name
             ),
         )
-        .help("its output stands above; nothing was started")
+        .help("its output stands above; no image was made")
     }
 
     // -- BuildKit, through Docker's command line

@@ -62,11 +62,18 @@ fn help(kind: Kind, repository: &Reference, has_login: bool) -> String {
         Kind::NoSpace => "make room on the registry's disk, then push again: what arrived is kept".to_owned(),
         Kind::Immutable => "commit what you changed, so that the image gets a tag of its own; or name another in `image:`".to_owned(),
         Kind::TooLarge => "raise the body limit of the proxy before the registry (nginx: `client_max_body_size 0`)".to_owned(),
+        Kind::Unreachable if is_loopback(registry) => {
+            "start the registry, or correct its name".to_owned()
+        }
         Kind::Unreachable => "check the name, the network, and HTTPS_PROXY; a registry with a certificate of its own wants it in \
              `/etc/docker/certs.d/<registry>/ca.crt`"
             .to_owned(),
         Kind::Other => "try again; if it stays so, ask who runs the registry".to_owned(),
     }
+}
+
+fn is_loopback(registry: &str) -> bool {
+    registry.starts_with("127.") || registry.starts_with("localhost")
 }
 
 fn is_ecr(registry: &str) -> bool {
