@@ -288,9 +288,15 @@ impl Job<'_> {
         let scratch = tempfile::tempdir().map_err(cannot)?;
         let id_file = scratch.path().join("id");
         let mut command = Command::new("docker");
+        let endpoint = Endpoint::of(self.images.variables)?;
         command
             .envs(self.images.variables)
-            .env("DOCKER_HOST", self.endpoint()?);
+            .env("DOCKER_HOST", endpoint.host);
+        if let Some(folder) = endpoint.certificates {
+            command
+                .env("DOCKER_TLS_VERIFY", "1")
+                .env("DOCKER_CERT_PATH", folder);
+        }
         match builder {
             Builder::Buildx => command.args(["buildx", "build", "--load"]),
             _ => command.arg("build").env("DOCKER_BUILDKIT", "1"),
@@ -316,38 +322,30 @@ impl Job<'_> {
         } else {
             command.arg(self.folder());
         }
-        let last = Mutex::new(String::new());
+        let mut complaint = Complaint::default();
         let status = output::lines(command, &mut |line| {
-            if let Ok(mut last) = last.lock()
-                && (line.starts_with("ERROR:")
-                    || line.starts_with("error:")
-                    || line.contains("failed to solve"))
-            {
-                line.clone_into(&mut last);
-            }
+            complaint.hear(line);
             self.output(line);
         })
         .await
         .map_err(|error| self.failed(format!("could not be run: {error}")))?;
         if !status.success() {
-            let last = last.into_inner().unwrap_or_default();
-            let why = last
-                .rsplit("failed to solve: ")
-                .next()
-                .unwrap_or(&last)
-                .trim_start_matches("ERROR: ");
-            return Err(self.failed(match why {
-                "" => format!("failed ({status})"),
-                why => format!("failed: {why}"),
+            let text = match &self.build.dockerfile_inline {
+                Some(text) => text.clone(),
+                None => std::fs::read_to_string(self.folder().join(self.dockerfile()))
+                    .unwrap_or_default(),
+            };
+            let place = complaint.line(&text).map_or_else(String::new, |line| {
+                format!(" at {}:{line}", self.dockerfile())
+            });
+            return Err(self.failed(match complaint.reason() {
+                "" => format!("failed{place} ({status})"),
+                why => format!("failed{place}: {why}"),
             }));
         }
         let id = std::fs::read_to_string(&id_file)
             .map_err(|error| self.failed(format!("left no image: {error}")))?;
         Ok(id.trim().to_owned())
-    }
-
-    fn endpoint(&self) -> Outcome<String> {
-        Ok(Endpoint::of(self.images.variables)?.host)
     }
 
     fn add_options(&self, command: &mut Command) {
@@ -556,6 +554,56 @@ impl Job<'_> {
     }
 }
 
+/// What BuildKit says about a failure, picked out of its output.
+#[derive(Debug, Default)]
+struct Complaint {
+    /// `ERROR: failed to solve: …` and its older forms; where there is none, the last line.
+    said: String,
+    is_error: bool,
+    /// The instruction, of `> [stage 2/3] RUN …:`.
+    instruction: Option<String>,
+}
+
+impl Complaint {
+    fn hear(&mut self, line: &str) {
+        let step = line
+            .trim_start()
+            .strip_prefix("> [")
+            .and_then(|rest| rest.split_once("] "));
+        if let Some((_, instruction)) = step {
+            self.instruction = Some(instruction.trim_end_matches(':').to_owned());
+        }
+        let is_error = line.starts_with("ERROR:")
+            || line.starts_with("error:")
+            || line.contains("failed to solve");
+        if is_error || !(self.is_error || line.trim().is_empty()) {
+            line.clone_into(&mut self.said);
+            self.is_error |= is_error;
+        }
+    }
+
+    fn reason(&self) -> &str {
+        let last = self
+            .said
+            .rsplit("failed to solve: ")
+            .next()
+            .unwrap_or(&self.said);
+        last.trim_start_matches("ERROR: ")
+            .trim_start_matches("error: ")
+            .trim()
+    }
+
+    /// The line of the Dockerfile that it is about.
+    fn line(&self, dockerfile: &str) -> Option<usize> {
+        let told = self.instruction.as_ref()?;
+        // Of an instruction over several lines BuildKit makes one.
+        let is_it = |text: &str| told.starts_with(text.trim_end_matches('\\').trim_end());
+        instructions(dockerfile)
+            .find(|(_, text)| is_it(text))
+            .map(|(line, _)| line)
+    }
+}
+
 /// Variables that Docker's command line itself reads: a build argument of such a name must not change them.
 fn is_own(name: &str) -> bool {
     name.starts_with("DOCKER_")
@@ -630,6 +678,39 @@ mod tests {
                 None
             ]
         );
+    }
+
+    #[test]
+    fn buildkits_complaint_is_found_in_its_output() {
+        let old = [
+            "#5 0.211 10",
+            " > [build 2/2] RUN a &&     b:",
+            "------",
+            "executor failed running [/bin/sh -c a && b]: exit code: 3",
+        ];
+        let new = [
+            "#5 ERROR: process did not complete",
+            "------",
+            " > [build 2/2] RUN a &&     b:",
+            "------",
+            "ERROR: failed to build: failed to solve: process \"/bin/sh -c a\" did not complete successfully: exit code: 3",
+            "View build details: docker-desktop://x",
+        ];
+        for (lines, reason) in [
+            (
+                &old[..],
+                "executor failed running [/bin/sh -c a && b]: exit code: 3",
+            ),
+            (
+                &new[..],
+                "process \"/bin/sh -c a\" did not complete successfully: exit code: 3",
+            ),
+        ] {
+            let mut complaint = Complaint::default();
+            lines.iter().for_each(|line| complaint.hear(line));
+            assert_eq!(complaint.reason(), reason);
+            assert_eq!(complaint.line(DOCKERFILE), Some(5));
+        }
     }
 
     #[test]
