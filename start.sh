@@ -11,7 +11,6 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/cais/target}"
 case "$CARGO_TARGET_DIR" in /*) ;; *) CARGO_TARGET_DIR="$PWD/$CARGO_TARGET_DIR" ;; esac
 readonly BINARY="$CARGO_TARGET_DIR/release/cais"
 readonly RUSTUP_COMMAND="curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
-readonly PROJECT=cais # `name:` in compose.yaml, the label on what Docker built for it
 
 assume_yes=${CAIS_YES:-}
 [ "$assume_yes" = 0 ] && assume_yes=
@@ -21,12 +20,14 @@ usage() {
 ./start.sh          a menu
 ./start.sh up       build, start, stay in the foreground; Ctrl-C stops everything
                     up -d --wait starts in the background and returns when all is healthy
+                    up --docker runs the same stack in containers
 ./start.sh logs     the logs of all services (-f follows)
 ./start.sh ps       tasks and their health
 ./start.sh down     stop everything
 ./start.sh VERB     any other verb of cais: plan, deploy, rollback, status, history, events, scale,
                     restart, stop, start, config, version
 ./start.sh clean    the same, with volumes, state and built images
+./start.sh exec     run a command where a task runs; top lists the tasks' processes
 ./start.sh test     run the tests
 ./start.sh help     this text
 
@@ -198,7 +199,7 @@ build_if_missing() { [ -x "$BINARY" ] || build; }
 
 run_up() {
   build || return 1
-  say_without_redis
+  case " $* " in *' --docker '*) ;; *) say_without_redis ;; esac
   exec "$BINARY" up --build "$@"
 }
 
@@ -207,32 +208,11 @@ run_cais() {
   exec "$BINARY" "$@"
 }
 
-# Images and volumes that Docker holds for this project, one a line: `image ID` or `volume NAME`.
-docker_leftovers() {
-  local label="label=com.docker.compose.project=$PROJECT"
-  have docker || return 0
-  docker image ls --quiet --filter "$label" 2>/dev/null | sort -u | sed 's/^/image /'
-  docker volume ls --quiet --filter "$label" 2>/dev/null | sed 's/^/volume /'
-}
-
 run_clean() {
-  local status=0 left kind id
   build_if_missing || return 1
-  "$BINARY" down -v "$@" || status=$?
-  left=$(docker_leftovers)
-  if [ -n "$left" ]; then
-    say "Docker holds for this project:"
-    printf '%s\n' "$left" | sed 's/^/  /' >&2
-    if agreed "Remove them?"; then
-      while read -r kind id; do
-        docker "$kind" rm --force "$id" >/dev/null </dev/null || status=1
-      done <<<"$left"
-    else
-      say "They stay; ./start.sh clean -y removes them."
-    fi
-  fi
-  [ "$status" -ne 0 ] || say "clean; what cargo built is kept in $CARGO_TARGET_DIR"
-  return "$status"
+  [ -z "$assume_yes" ] || set -- -y "$@"
+  "$BINARY" clean "$@" || return
+  say "what cargo built is kept in $CARGO_TARGET_DIR"
 }
 
 # Reads cargo test's output, prints one line for each test program, every failure in full, and the sums.
@@ -365,7 +345,7 @@ main() {
   fi
   case "$verb" in
     up) run_up "$@" ;;
-    logs | ps | down | plan | deploy | rollback | status | history | events | scale | restart | stop | start | config | version)
+    logs | ps | exec | top | down | plan | deploy | rollback | status | history | events | scale | restart | stop | start | config | version)
       run_cais "$verb" "$@" ;;
     clean) run_clean "$@" ;;
     test) run_tests "$@" ;;

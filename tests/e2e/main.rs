@@ -4,6 +4,9 @@
 
 mod bad_input;
 mod dependencies;
+mod docker_bad_input;
+mod docker_faults;
+mod docker_stack;
 mod faults;
 mod files;
 mod images;

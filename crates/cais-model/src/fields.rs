@@ -117,8 +117,7 @@ silence. A warning or a refusal names the field with file, line and column.
 - *passed over*: it has no effect, and none is missed. Foreign `x-` keys are passed over everywhere.
 - *refused*: the stack does not run with it.
 
-Fields without a block before them belong to a service. The Docker and AWS columns say what those runtimes make of a \
-field once they are in a release; the process runtime is the one that is in this one.
+Fields without a block before them belong to a service.
 
 Of a range of published ports (`8081-8084:80`), which Docker spreads over replicas, cais listens on the first, for all \
 of them. A port without an address listens on 127.0.0.1.

@@ -71,6 +71,8 @@ pub(crate) struct Apply {
     pub(crate) variables: BTreeMap<String, String>,
     /// Where its tasks run.
     pub(crate) runtime: Runtime,
+    /// Ids of images, where the caller knows which are meant; the engine is asked for the others by their names.
+    pub(crate) images: BTreeMap<ServiceName, String>,
     /// Only these (and what they depend on, which the caller has added); empty: all.
     pub(crate) services: BTreeSet<ServiceName>,
     /// `--scale SERVICE=N`.

@@ -1,6 +1,7 @@
 //! A machine of its own for each test: home, state and runtime folders, ports, and at the end proof
 //! that nothing of it is left.
 
+pub(crate) mod containers;
 pub(crate) mod docker;
 pub(crate) mod golden;
 pub(crate) mod http;

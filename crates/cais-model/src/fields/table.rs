@@ -12,6 +12,7 @@ const FARGATE: &str = "Fargate does not have it";
 const MACHINE: &str = "a process sees the machine as it is";
 const COMMAND: &str = "a local command runs instead of an image";
 const OWNER: &str = "a process reads the file where it is, as its owner";
+const OWN: &str = "a task shares nothing with a container that is replaced without it";
 const LOADED: &str = "nothing here reads it";
 
 /// Every field of the Compose Specification and of `x-cais`, by path.
@@ -101,6 +102,24 @@ pub const TABLE: &[Row] = &[
         H,
     ),
     (
+        "services.*.pull_policy=daily",
+        P(COMMAND),
+        W("an image is pulled when it is missing"),
+        P("ECS pulls by digest"),
+    ),
+    (
+        "services.*.pull_policy=weekly",
+        P(COMMAND),
+        W("an image is pulled when it is missing"),
+        P("ECS pulls by digest"),
+    ),
+    (
+        "services.*.pull_policy=every_*",
+        P(COMMAND),
+        W("an image is pulled when it is missing"),
+        P("ECS pulls by digest"),
+    ),
+    (
         "services.*.pull_policy",
         P(COMMAND),
         H,
@@ -109,7 +128,7 @@ pub const TABLE: &[Row] = &[
     (
         "services.*.pull_refresh_after",
         P(COMMAND),
-        H,
+        W(LATER),
         P("ECS pulls by digest"),
     ),
     ("services.*.profiles", H, H, H),
@@ -226,6 +245,18 @@ pub const TABLE: &[Row] = &[
         W("there is one machine"),
         W("Fargate places tasks over zones"),
     ),
+    (
+        "services.*.deploy.resources.reservations.cpus",
+        W(LIMITS),
+        W("the engine sets memory aside, not CPUs"),
+        H,
+    ),
+    (
+        "services.*.deploy.resources.reservations.generic_resources",
+        W(LIMITS),
+        W("only Swarm has them"),
+        R(FARGATE),
+    ),
     ("services.*.deploy.resources", W(LIMITS), H, H),
     (
         "services.*.deploy.restart_policy",
@@ -262,11 +293,17 @@ pub const TABLE: &[Row] = &[
     (
         "services.*.ports.*.protocol=udp",
         R("UDP is not forwarded yet"),
-        H,
+        R("UDP is not forwarded yet"),
         H,
     ),
     ("services.*.ports", H, H, H),
     ("services.*.expose", H, H, H),
+    (
+        "services.*.networks.*.interface_name",
+        W(NETWORK),
+        W(LATER),
+        P("tasks share the network of their environment"),
+    ),
     (
         "services.*.networks",
         W(NETWORK),
@@ -291,7 +328,13 @@ pub const TABLE: &[Row] = &[
         H,
         R(FARGATE),
     ),
-    ("services.*.network_mode", W(NETWORK), H, R(FARGATE)),
+    (
+        "services.*.network_mode=default",
+        W(NETWORK),
+        H,
+        P("tasks share the network of their environment"),
+    ),
+    ("services.*.network_mode", W(NETWORK), R(OWN), R(FARGATE)),
     (
         "services.*.links",
         W("services share one loopback network; it orders their start"),
@@ -312,7 +355,12 @@ pub const TABLE: &[Row] = &[
     ),
     ("services.*.hostname", W(CONTAINERS), H, W(FARGATE)),
     ("services.*.domainname", W(CONTAINERS), H, W(FARGATE)),
-    ("services.*.mac_address", W(CONTAINERS), H, W(FARGATE)),
+    (
+        "services.*.mac_address",
+        W(CONTAINERS),
+        W("engines before 25 do not take it"),
+        W(FARGATE),
+    ),
     (
         "services.*.extra_hosts",
         W("a process sees the machine's own names"),
@@ -349,6 +397,24 @@ pub const TABLE: &[Row] = &[
     ("services.*.configs.*.mode", W(OWNER), H, W(FARGATE)),
     ("services.*.configs", H, H, H),
     (
+        "services.*.volumes.*.type=npipe",
+        R("only Windows has them"),
+        R("only Windows has them"),
+        R("only Windows has them"),
+    ),
+    (
+        "services.*.volumes.*.type=cluster",
+        R("only Swarm has them"),
+        R("only Swarm has them"),
+        R("only Swarm has them"),
+    ),
+    (
+        "services.*.volumes.*.consistency",
+        P("only Docker Desktop for Mac had it"),
+        P("only Docker Desktop for Mac had it"),
+        P("only Docker Desktop for Mac had it"),
+    ),
+    (
         "services.*.volumes",
         W("a process sees the machine's own files"),
         H,
@@ -357,7 +423,7 @@ pub const TABLE: &[Row] = &[
     (
         "services.*.volumes_from",
         W("a process sees the machine's own files"),
-        H,
+        R("name the volumes under `volumes` instead"),
         R(FARGATE),
     ),
     ("services.*.tmpfs", W(CONTAINERS), H, W(FARGATE)),
@@ -370,7 +436,7 @@ pub const TABLE: &[Row] = &[
     (
         "services.*.logging.driver",
         W("cais keeps the logs itself"),
-        W("cais keeps the logs itself"),
+        H,
         W("logs go to CloudWatch"),
     ),
     (
@@ -388,7 +454,7 @@ pub const TABLE: &[Row] = &[
     (
         "services.*.logging.options.*",
         W("cais keeps the logs itself"),
-        W("cais keeps the logs itself"),
+        H,
         W("logs go to CloudWatch"),
     ),
     ("services.*.labels", P(LOADED), H, P(LOADED)),
@@ -445,8 +511,32 @@ pub const TABLE: &[Row] = &[
     ("services.*.userns_mode", W(CONTAINERS), H, W(FARGATE)),
     ("services.*.uts", W(CONTAINERS), H, W(FARGATE)),
     ("services.*.ipc=host", P(MACHINE), H, R(FARGATE)),
+    (
+        "services.*.ipc=service:*",
+        W(CONTAINERS),
+        R(OWN),
+        R(FARGATE),
+    ),
+    (
+        "services.*.ipc=container:*",
+        W(CONTAINERS),
+        R(OWN),
+        R(FARGATE),
+    ),
     ("services.*.ipc", W(CONTAINERS), H, W(FARGATE)),
     ("services.*.pid=host", P(MACHINE), H, R(FARGATE)),
+    (
+        "services.*.pid=service:*",
+        W(CONTAINERS),
+        R(OWN),
+        R(FARGATE),
+    ),
+    (
+        "services.*.pid=container:*",
+        W(CONTAINERS),
+        R(OWN),
+        R(FARGATE),
+    ),
     ("services.*.pid", W(CONTAINERS), H, W(FARGATE)),
     ("services.*.cgroup", W(CONTAINERS), H, W(FARGATE)),
     ("services.*.cgroup_parent", W(CONTAINERS), H, W(FARGATE)),
@@ -455,7 +545,12 @@ pub const TABLE: &[Row] = &[
     ("services.*.gpus", W(MACHINE), H, R(FARGATE)),
     ("services.*.isolation", W(CONTAINERS), H, W(FARGATE)),
     ("services.*.runtime", W(CONTAINERS), H, W(FARGATE)),
-    ("services.*.credential_spec", W(CONTAINERS), H, R(FARGATE)),
+    (
+        "services.*.credential_spec",
+        W(CONTAINERS),
+        W("only Windows containers have it"),
+        R(FARGATE),
+    ),
     (
         "services.*.use_api_socket",
         W(CONTAINERS),

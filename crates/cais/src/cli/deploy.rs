@@ -83,15 +83,19 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     } else {
         Which::All
     };
-    match runtime {
-        Runtime::Process => build::run(&project, &services, which)?,
-        Runtime::Docker => runtime::ensure_images(&project, &services).await?,
-    }
+    let images = match runtime {
+        Runtime::Process => {
+            build::run(&project, &services, which)?;
+            BTreeMap::new()
+        }
+        Runtime::Docker => runtime::prepare_images(global, &project, &services, which).await?,
+    };
     output::remark_loopback(&project.loaded.stack);
     let request = Request::Apply(Box::new(Apply {
         release: project.release.clone(),
         variables: project.variables.clone(),
         runtime,
+        images,
         remove_absent: false,
         services,
         scale: BTreeMap::new(),

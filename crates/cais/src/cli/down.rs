@@ -2,7 +2,7 @@
 
 use super::progress::Display;
 use super::project::Project;
-use super::{Global, output, supervise, verdict};
+use super::{Global, clean, output, supervise, verdict};
 use crate::control::Request;
 use crate::exit::{Exit, Failure, Outcome};
 use clap::Args;
@@ -12,7 +12,7 @@ const ATTEMPTS: u32 = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct DownArgs {
-    /// Remove this project's state too: journal, logs, kept programs
+    /// Remove this project's volumes and state too: journal, logs, kept programs
     #[arg(short, long)]
     volumes: bool,
 }
@@ -24,6 +24,7 @@ pub(crate) async fn run(global: &Global, args: DownArgs) -> Outcome {
         take_down(Display::new(global), &project, false).await?;
     }
     if args.volumes {
+        clean::remove_volumes(&project).await?;
         remove_state(&project)?;
     }
     if !was_there {
@@ -33,7 +34,7 @@ pub(crate) async fn run(global: &Global, args: DownArgs) -> Outcome {
 }
 
 /// Is a supervisor there, or something that a dead one left?
-fn has_anything(project: &Project) -> bool {
+pub(crate) fn has_anything(project: &Project) -> bool {
     let left = |folder: &std::path::Path| {
         std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
     };
@@ -64,7 +65,7 @@ pub(crate) async fn take_down(mut display: Display, project: &Project, now: bool
     Ok(())
 }
 
-fn remove_state(project: &Project) -> Outcome {
+pub(crate) fn remove_state(project: &Project) -> Outcome {
     match std::fs::remove_dir_all(&project.paths.state) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

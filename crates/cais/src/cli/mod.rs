@@ -2,10 +2,12 @@
 
 mod build;
 mod check;
+mod clean;
 mod config;
 mod deploy;
 mod down;
 mod environment;
+mod exec;
 mod files;
 mod hidden;
 mod history;
@@ -19,7 +21,9 @@ mod ps;
 mod runtime;
 mod status;
 mod supervise;
+mod terminal;
 mod tools;
+mod top;
 mod up;
 mod verbs;
 mod verdict;
@@ -141,6 +145,10 @@ enum Command {
     Ps(ps::PsArgs),
     /// Show the log of all tasks in one stream
     Logs(logs::LogsArgs),
+    /// Run a command where a task runs
+    Exec(exec::ExecArgs),
+    /// List the processes of each task
+    Top(top::TopArgs),
     /// Start stopped services
     Start(verbs::WaitingArgs),
     /// Stop services; they stay known
@@ -171,6 +179,8 @@ enum Command {
     Pull(image::PullArgs),
     /// Print the file as cais understands it
     Config(config::ConfigArgs),
+    /// Take the stack down and remove its state, volumes and built images
+    Clean(clean::CleanArgs),
     /// Print the version
     Version,
     #[command(flatten)]
@@ -241,6 +251,9 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Down(args) => down::run(&global, args).await,
                     Command::Ps(args) => ps::run(&global, args).await,
                     Command::Logs(args) => logs::run(&global, args).await,
+                    Command::Exec(args) => exec::run(&global, args).await,
+                    Command::Top(args) => top::run(&global, args).await,
+                    Command::Clean(args) => clean::run(&global, args).await,
                     Command::Start(args) => verbs::start(&global, args).await,
                     Command::Stop(args) => verbs::stop(&global, args).await,
                     Command::Restart(args) => verbs::restart(&global, args).await,

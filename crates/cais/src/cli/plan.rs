@@ -183,7 +183,11 @@ fn plan_one(
     };
     let definition = match images {
         None => definition::define_from(stack, service, &around, &project.variables, false)?,
-        Some(images) => Definition::of_image(service, images.get(&service.name)),
+        Some(images) => {
+            // What a build would make is not known before it is made: the running one stands for it.
+            let runs = || view.and_then(|view| running_image(journal, view));
+            Definition::of_image(service, images.get(&service.name).cloned().or_else(runs))
+        }
     };
     let artifact = artifact::program_digest(&definition)?;
     let files = mounts::mounted_files(service, &around);
@@ -221,6 +225,13 @@ fn plan_one(
         &revised.fingerprint,
     )?);
     Ok(entry(&service.name, Action::Roll, from, to, changes))
+}
+
+/// The image of the revision that runs.
+fn running_image(journal: Option<&Journal>, view: &ServiceView) -> Option<String> {
+    let known = revise::known(journal, &view.service).ok()?;
+    let runs = known.into_iter().find(|kept| kept.number == view.target)?;
+    runs.artifact
 }
 
 /// What differs between the running revision and the file: what the texts say, and what they name.

@@ -1,21 +1,21 @@
 //! Where a stack runs: what was asked for, what it is in already, what its file needs. Decides, and checks the file against it.
 
 use super::Global;
-use super::output;
+use super::build::Which;
+use super::image::{Display, with_display};
 use super::project::Project;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::image::{self, Destination, Event, Report};
 use crate::runtime::Runtime;
-use crate::runtime::docker::engine::{Endpoint, said};
-use crate::runtime::docker::image;
+use crate::runtime::docker::engine::Endpoint;
+use crate::runtime::docker::image::{look, reference};
 use crate::store::Journal;
-use crate::supervisor::containers::{RUNTIME, other_runtime};
+use crate::supervisor::containers::{ENGINE, RUNTIME, other_runtime};
 use crate::supervisor::journal_failure;
 use bollard::Docker;
-use bollard::query_parameters::CreateImageOptionsBuilder;
 use cais_model::name::ServiceName;
-use cais_model::stack::{PullPolicy, Service, Stack};
+use cais_model::stack::{Service, Stack};
 use clap::ValueEnum;
-use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The variable that says what `--runtime` says.
@@ -104,12 +104,26 @@ fn needed(stack: &Stack) -> Runtime {
     }
 }
 
-/// The engine that this command means.
+/// The engine that the stack last ran in.
+pub(crate) fn kept_endpoint(project: &Project) -> Option<Endpoint> {
+    let journal = Journal::look(&project.paths.journal()).ok()??;
+    serde_json::from_str(&journal.fact(ENGINE).ok()??).ok()
+}
+
+/// The engine that this command means: the one that the stack runs in, else the one that Docker's own command line would take.
 ///
 /// # Errors
 /// It does not answer: how to start it, and whether the stack could do without.
 pub(crate) async fn engine(project: &Project) -> Outcome<Docker> {
-    let endpoint = Endpoint::of(&project.variables)?;
+    let kept = match running(project)? {
+        Some(Runtime::Docker) => kept_endpoint(project),
+        Some(Runtime::Process) | None => None,
+    };
+    let endpoint = match kept {
+        Some(endpoint) => endpoint,
+        None => Endpoint::of(&project.variables)?,
+    };
+    endpoint.must_be_local()?;
     endpoint.connect().await.map_err(|mut failure| {
         let services = &project.loaded.stack.services;
         if services
@@ -126,32 +140,38 @@ pub(crate) async fn engine(project: &Project) -> Outcome<Docker> {
     })
 }
 
-/// Sees to it that the engine has the images of these services (all when none is named), pulling what is missing or asked
-/// for anew.
-pub(crate) async fn ensure_images(project: &Project, selected: &BTreeSet<ServiceName>) -> Outcome {
+/// Builds and pulls what is due of these services' images (all when none is named), into the engine; answers with their ids.
+pub(crate) async fn prepare_images(
+    global: &Global,
+    project: &Project,
+    selected: &BTreeSet<ServiceName>,
+    which: Which,
+) -> Outcome<BTreeMap<ServiceName, String>> {
     let client = engine(project).await?;
-    let stack = &project.loaded.stack;
-    let mut done = BTreeSet::new();
-    for service in stack.services.values() {
-        let reference = image::reference(stack, service);
-        let is_selected = selected.is_empty() || selected.contains(&service.name);
-        // What the file builds is not pulled; the supervisor says so where it is missing.
-        if !is_selected || service.build.is_some() || !done.insert(reference.clone()) {
-            continue;
-        }
-        let is_there = image::look(&client, &reference)
-            .await
-            .map_err(|error| Failure::new(Exit::Error, error))?
-            .is_some();
-        match service.container.pull_policy {
-            PullPolicy::Always => pull(&client, service, &reference).await?,
-            PullPolicy::Missing | PullPolicy::Build | PullPolicy::Every(_) if !is_there => {
-                pull(&client, service, &reference).await?;
-            }
-            _ => {}
+    let which = match which {
+        Which::All => image::Which::All,
+        Which::Missing => image::Which::Missing,
+        Which::None => image::Which::None,
+    };
+    let resolved = with_display(global, project, async |display| {
+        let (images, engine) = (project.images(), Destination::Engine(&client));
+        image::build_and_resolve(&images, selected, which, engine, &Unfinished(display)).await
+    });
+    let resolved = resolved.await?.into_iter();
+    Ok(resolved
+        .map(|(service, image)| (service, image.digest))
+        .collect())
+}
+
+/// Tells of what is done meanwhile; that everything is there is what was expected.
+struct Unfinished<'d>(&'d Display<'d>);
+
+impl Report for Unfinished<'_> {
+    fn event(&self, service: &ServiceName, event: Event<'_>) {
+        if !matches!(event, Event::Done(_)) {
+            self.0.event(service, event);
         }
     }
-    Ok(())
 }
 
 /// The id of each service's image, where the engine has it.
@@ -160,62 +180,10 @@ pub(crate) async fn images(project: &Project) -> Outcome<BTreeMap<ServiceName, S
     let stack = &project.loaded.stack;
     let mut images = BTreeMap::new();
     for service in stack.services.values() {
-        let found = image::look(&client, &image::reference(stack, service))
+        let found = look(&client, &reference(stack, service))
             .await
             .map_err(|error| Failure::new(Exit::Error, error))?;
         images.extend(found.map(|image| (service.name.clone(), image.id)));
     }
     Ok(images)
-}
-
-async fn pull(client: &Docker, service: &Service, reference: &str) -> Outcome {
-    output::say(&format!("pulling {reference}"));
-    let options = CreateImageOptionsBuilder::default()
-        .from_image(&with_tag(reference))
-        .build();
-    let mut news = Box::pin(client.create_image(Some(options), None, None));
-    while let Some(news) = news.next().await {
-        let failed = match news {
-            Ok(info) => info.error_detail.and_then(|detail| detail.message),
-            Err(error) => Some(said(&error)),
-        };
-        if let Some(reason) = failed {
-            return Err(Failure::new(
-                Exit::Error,
-                format!(
-                    "{}: the image of `{}`, `{reference}`, cannot be pulled: {reason}",
-                    service.position, service.name
-                ),
-            )
-            .help("check its name and the network; an image that you built yourself needs `build:` or `pull_policy: never`"));
-        }
-    }
-    Ok(())
-}
-
-/// Without a tag the engine would pull all of them.
-fn with_tag(reference: &str) -> String {
-    let name = reference.rsplit('/').next().unwrap_or(reference);
-    if name.contains(':') || reference.contains('@') {
-        reference.to_owned()
-    } else {
-        format!("{reference}:latest")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reference_without_a_tag_means_one_image() {
-        for (reference, want) in [
-            ("redis", "redis:latest"),
-            ("redis:7", "redis:7"),
-            ("localhost:5000/a", "localhost:5000/a:latest"),
-            ("a@sha256:1", "a@sha256:1"),
-        ] {
-            assert_eq!(with_tag(reference), want);
-        }
-    }
 }

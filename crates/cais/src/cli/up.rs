@@ -13,7 +13,7 @@ use cais_engine::event::ExitStatus;
 use cais_engine::view::ServiceView;
 use cais_model::name::ServiceName;
 use clap::Args;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, Args)]
@@ -62,10 +62,13 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     } else {
         Which::Missing
     };
-    match runtime {
-        Runtime::Process => build::run(&project, &services, which)?,
-        Runtime::Docker => runtime::ensure_images(&project, &services).await?,
-    }
+    let images = match runtime {
+        Runtime::Process => {
+            build::run(&project, &services, which)?;
+            BTreeMap::new()
+        }
+        Runtime::Docker => runtime::prepare_images(global, &project, &services, which).await?,
+    };
     output::remark_loopback(&project.loaded.stack);
 
     let was_running = supervise::ask(&project.paths, &Request::Hello)
@@ -75,6 +78,7 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
         release: project.release.clone(),
         variables: project.variables.clone(),
         runtime,
+        images,
         services,
         scale: args.scale.iter().cloned().collect(),
         force: args.force_recreate,

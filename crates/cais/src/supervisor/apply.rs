@@ -50,7 +50,10 @@ impl Supervisor {
             .collect();
         let images = match self.runtime {
             Runtime::Process => BTreeMap::new(),
-            Runtime::Docker => self.complete_by_images(&mut stack, &wanted).await?,
+            Runtime::Docker => {
+                self.complete_by_images(&mut stack, &wanted, &apply.images)
+                    .await?
+            }
         };
         let wanted: Vec<&Service> = wanted.iter().map(|name| &stack.services[name]).collect();
 
@@ -358,7 +361,7 @@ impl Supervisor {
         };
         let mut stack = definition::load(&release, &self.boot.variables)?.stack;
         if self.runtime == Runtime::Docker {
-            self.complete_by_images(&mut stack, &BTreeSet::new())
+            self.complete_by_images(&mut stack, &BTreeSet::new(), &BTreeMap::new())
                 .await?;
         }
         self.skipped = self.skipped_of(&stack);

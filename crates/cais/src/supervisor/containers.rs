@@ -88,12 +88,17 @@ impl Supervisor {
         &self,
         stack: &mut Stack,
         needed: &BTreeSet<ServiceName>,
+        meant: &BTreeMap<ServiceName, String>,
     ) -> Outcome<BTreeMap<ServiceName, Image>> {
         let engine = self.engine()?;
         let references: BTreeMap<ServiceName, String> = stack
             .services
             .values()
-            .map(|service| (service.name.clone(), image::reference(stack, service)))
+            .map(|service| {
+                let meant = meant.get(&service.name).cloned();
+                let reference = meant.unwrap_or_else(|| image::reference(stack, service));
+                (service.name.clone(), reference)
+            })
             .collect();
         let looks = references
             .values()
@@ -153,6 +158,7 @@ impl Supervisor {
         }
         let mut remarks = network::ensure(engine, networks.iter()).await?;
         remarks.extend(volume::ensure(engine, volumes.iter()).await?);
+        remarks.extend(wanted.iter().filter_map(|service| remark_on_logs(service)));
         for text in remarks {
             replies.send(crate::control::Reply::Remark { text });
         }
@@ -174,6 +180,7 @@ impl Supervisor {
                 files: files::places(&self.paths.container_files(), service),
                 networks: networks_of(stack, service),
                 volumes: volumes_of(stack, service),
+                aliases: linked_names(stack, service),
             }),
         }
     }
@@ -295,6 +302,34 @@ fn refuse_unreachable(service: &Service) -> Outcome {
         .help("take out its ports and its route, or the network mode"));
     }
     Ok(())
+}
+
+/// With another driver than the engine's own files, what `logs` can show is up to the engine.
+fn remark_on_logs(service: &Service) -> Option<String> {
+    let driver = service.container.logging.driver.as_deref()?;
+    let name = &service.name;
+    match driver {
+        "json-file" | "local" | "journald" => None,
+        "none" => Some(format!(
+            "`{name}` keeps no log (`logging.driver: none`): `cais logs` shows nothing of it"
+        )),
+        driver => Some(format!(
+            "`{name}` logs through `{driver}`: `cais logs` shows the copy that the engine keeps, where it keeps one"
+        )),
+    }
+}
+
+/// `links: [db:database]` of another service calls `db` by one more name.
+fn linked_names(stack: &Stack, service: &Service) -> Vec<String> {
+    let links = stack
+        .services
+        .values()
+        .flat_map(|other| &other.container.names.links);
+    links
+        .filter_map(|link| link.split_once(':'))
+        .filter(|(target, _)| *target == service.name.as_str())
+        .map(|(_, name)| name.to_owned())
+        .collect()
 }
 
 fn networks_of(stack: &Stack, service: &Service) -> BTreeMap<String, Network> {

@@ -45,15 +45,16 @@ pub(crate) enum Run {
 
 impl Definition {
     /// Of a container, as far as its revision is told by it; without an image it is none that ever ran.
-    pub(crate) fn of_image(service: &Service, image: Option<&String>) -> Self {
+    pub(crate) fn of_image(service: &Service, image: Option<String>) -> Self {
         Self {
             service: service.clone(),
             environment: service.environment.clone(),
             run: Run::Container(ContainerRun {
-                image: image.cloned().unwrap_or_default(),
+                image: image.unwrap_or_default(),
                 files: BTreeMap::new(),
                 networks: BTreeMap::new(),
                 volumes: BTreeMap::new(),
+                aliases: Vec::new(),
             }),
         }
     }

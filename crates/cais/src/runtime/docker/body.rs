@@ -275,6 +275,7 @@ fn endpoint(spec: &ContainerSpec, attachment: &Attachment) -> EndpointSettings {
     if attachment.use_service_name_alias {
         aliases.insert(0, spec.service.name.to_string());
     }
+    aliases.extend(spec.run.aliases.iter().cloned());
     let is_static = attachment.ipv4_address.is_some()
         || attachment.ipv6_address.is_some()
         || !attachment.link_local_ips.is_empty();

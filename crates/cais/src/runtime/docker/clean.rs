@@ -52,15 +52,22 @@ pub(crate) async fn volumes(
         .collect())
 }
 
-/// The images that were built for the project.
+/// The images that were built for the project: what has its label, and what is called as its builds are.
 ///
 /// # Errors
 /// When the engine does not answer.
 pub(crate) async fn images(
     client: &Docker,
     scope: &Scope,
+    built: &[String],
 ) -> Result<Vec<Leftover>, bollard::errors::Error> {
     let mut found = Vec::new();
+    for name in built {
+        if let Ok(Some(image)) = super::image::look(client, name).await {
+            let name = name.clone();
+            found.push(Leftover::Image { id: image.id, name });
+        }
+    }
     for label in [labels::COMPOSE_PROJECT, labels::PROJECT] {
         let options = ListImagesOptionsBuilder::default()
             .filters(&labels::with(label, &scope.project))
@@ -76,7 +83,10 @@ pub(crate) async fn images(
         }
     }
     found.sort();
-    found.dedup();
+    found.dedup_by(|one, other| match (one, other) {
+        (Leftover::Image { id: one, .. }, Leftover::Image { id: other, .. }) => one == other,
+        _ => false,
+    });
     Ok(found)
 }
 

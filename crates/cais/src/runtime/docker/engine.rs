@@ -126,6 +126,24 @@ impl Endpoint {
                 .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
     }
 
+    /// Refuses an engine of another machine for running a stack.
+    ///
+    /// # Errors
+    /// When it is one.
+    pub(crate) fn must_be_local(&self) -> Outcome {
+        if self.is_local() {
+            return Ok(());
+        }
+        let (host, chosen_by) = (&self.host, &self.chosen_by);
+        Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "the engine at `{host}` ({chosen_by}) is on another machine, and a stack's gateway, secrets and folders are on this one"
+            ),
+        )
+        .help("run cais on that machine; or choose this one's engine: `DOCKER_HOST=unix:///var/run/docker.sock`"))
+    }
+
     /// Connects, and agrees on a version of the API.
     ///
     /// # Errors

@@ -119,8 +119,9 @@ struct Watch {
 
 impl Watch {
     async fn run(mut self) -> ExitStatus {
+        let mut code = None;
         loop {
-            let code = self.until_it_ends().await;
+            code = self.until_it_ends().await.or(code);
             match inspect(&self.engine, &self.container).await {
                 Ok(Some(state)) => {
                     if let Some(status) = ended(&state) {

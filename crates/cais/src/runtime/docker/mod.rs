@@ -24,7 +24,7 @@ pub(crate) use exec::Exec;
 pub(crate) use handle::ContainerHandle;
 pub(crate) use start::{ContainerRun, ContainerSpec, start};
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::Outcome;
 use bollard::Docker;
 use engine::Endpoint;
 use std::path::Path;
@@ -77,16 +77,7 @@ impl Engine {
     /// # Errors
     /// The engine does not answer, or it is another machine's.
     pub(crate) async fn connect(endpoint: Endpoint, scope: Scope) -> Outcome<Self> {
-        if !endpoint.is_local() {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!(
-                    "the engine at `{}` ({}) is on another machine, and a stack's gateway, secrets and folders are on this one",
-                    endpoint.host, endpoint.chosen_by
-                ),
-            )
-            .help("run cais on that machine; or choose this one's engine: `DOCKER_HOST=unix:///var/run/docker.sock`"));
-        }
+        endpoint.must_be_local()?;
         let client = endpoint.connect().await?;
         let info = client
             .info()

@@ -32,6 +32,8 @@ pub(crate) struct ContainerRun {
     pub(crate) networks: BTreeMap<String, Network>,
     /// The stack's volumes that the service mounts, by key.
     pub(crate) volumes: BTreeMap<String, Volume>,
+    /// Names that other services gave it by `links: [service:name]`.
+    pub(crate) aliases: Vec<String>,
 }
 
 /// One task to run.
