@@ -70,6 +70,31 @@ pub const TABLE: &[Row] = &[
     ),
     // -- what runs
     ("services.*.image", P(COMMAND), H, H),
+    (
+        "services.*.build.isolation",
+        P(COMMAND),
+        W("Linux has one kind"),
+        W("Linux has one kind"),
+    ),
+    (
+        "services.*.build.no_cache_filter",
+        P(COMMAND),
+        W(LATER),
+        W(LATER),
+    ),
+    (
+        "services.*.build.provenance",
+        P(COMMAND),
+        W("an engine keeps no attestation of what it builds"),
+        W("cais attaches what it knows itself"),
+    ),
+    (
+        "services.*.build.sbom",
+        P(COMMAND),
+        P("`push` attaches one"),
+        P("one is attached in any case"),
+    ),
+    ("services.*.build.ulimits", P(COMMAND), W(LATER), W(LATER)),
     ("services.*.build", P(COMMAND), H, H),
     ("services.*.command", H, H, H),
     ("services.*.entrypoint", H, H, H),
