@@ -11,7 +11,7 @@ use super::version::{self, Source};
 use super::{Event, Images, Report, elf};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_model::stack::{Artifact, Service};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// An image that was assembled.
@@ -22,12 +22,13 @@ pub(super) struct Assembled {
     pub(super) program: PathBuf,
 }
 
-/// Builds a service's program and its image.
+/// Builds a service's program and its image. Commands that `ran` has are not run again.
 pub(super) async fn build(
     images: &Images<'_>,
     wanted: &Wanted<'_>,
     artifact: &Artifact,
     platform: &Platform,
+    ran: &mut BTreeSet<String>,
     report: &dyn Report,
 ) -> Outcome<Assembled> {
     let service = wanted.service;
@@ -36,7 +37,10 @@ pub(super) async fn build(
         let process = service.process.as_ref()?;
         process.build.as_deref()
     });
-    if let Some(command) = command {
+    // One command may make the programs of several services.
+    if let Some(command) = command
+        && ran.insert(format!("{platform} {command}"))
+    {
         run(images, service, command, platform, report).await?;
     }
     let program = folder.join(&artifact.path);
@@ -74,7 +78,10 @@ async fn run(
     platform: &Platform,
     report: &dyn Report,
 ) -> Outcome {
-    report.event(&service.name, Event::Step(&format!("building: {command}")));
+    report.event(
+        &service.name,
+        Event::Step(&format!("building: {}", shown(command))),
+    );
     let mut shell = tokio::process::Command::new("/bin/sh");
     shell
         .arg("-c")
@@ -102,18 +109,31 @@ async fn run(
     Err(Failure::new(
         Exit::Error,
         format!(
-            "{}: the build of `{}` {what}: `{command}`",
-            service.position, service.name
+            "{}: the build of `{}` {what}: `{}`",
+            service.position,
+            service.name,
+            shown(command)
         ),
     )
     .help("its output stands above; no image was made"))
+}
+
+/// A command's first line.
+fn shown(command: &str) -> String {
+    let mut lines = command.trim().lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    match lines.next() {
+        Some(_) => format!("{first} …"),
+        None => first,
+    }
 }
 
 fn read(service: &Service, program: &Path, command: Option<&str>) -> Outcome<Vec<u8>> {
     std::fs::read(program).map_err(|error| {
         let help = match command {
             Some(command) => format!(
-                "`{command}` ended well and did not make it: correct `x-cais.image.artifact`"
+                "`{}` ended well and did not make it: correct `x-cais.image.artifact`",
+                shown(command)
             ),
             None => "build it, or say how: `x-cais.image.build`".to_owned(),
         };

@@ -168,7 +168,8 @@ fn config(about: &Description<'_>, layers: &[&str]) -> Vec<u8> {
         "os": about.platform.os,
         "config": {
             "User": USER,
-            "Env": [format!("PATH=/"), format!("SSL_CERT_FILE=/{CERTIFICATES}")],
+            // A program that listens on loopback alone is heard by nobody: a container has a loopback of its own.
+            "Env": ["PATH=/".to_owned(), format!("SSL_CERT_FILE=/{CERTIFICATES}"), "HOST=0.0.0.0".to_owned()],
             "Entrypoint": [format!("/{}", about.program)],
             "WorkingDir": "/",
             "ExposedPorts": ports.into_keys().map(|port| (port, json!({}))).collect::<serde_json::Map<_, _>>(),

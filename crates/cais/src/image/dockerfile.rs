@@ -217,6 +217,19 @@ impl Job<'_> {
         self.build.args.iter().filter_map(value).collect()
     }
 
+    /// The file's labels, and those by which Compose knows what it built: `clean` finds the image by them.
+    fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.build.labels.clone();
+        let mut own = |name: &str, value: String| {
+            labels
+                .entry(format!("com.docker.compose.{name}"))
+                .or_insert(value);
+        };
+        own("project", self.images.loaded.stack.name.to_string());
+        own("service", self.wanted.service.name.to_string());
+        labels
+    }
+
     /// What this builder cannot do, named before anything is built.
     fn refuse_unsupported(&self, builder: Builder) -> Outcome {
         let build = self.build;
@@ -365,7 +378,7 @@ impl Job<'_> {
         if let Some(platform) = self.platform {
             option("--platform", platform);
         }
-        for (name, value) in &build.labels {
+        for (name, value) in &self.labels() {
             option("--label", &format!("{name}={value}"));
         }
         for image in &build.cache_from {
@@ -520,7 +533,7 @@ impl Job<'_> {
             forcerm: true,
             buildargs: map(self.arguments()),
             shmsize: build.shm_size.and_then(|bytes| i32::try_from(bytes).ok()),
-            labels: map(build.labels.clone()),
+            labels: map(self.labels()),
             networkmode: build.network.clone(),
             platform: self.platform.unwrap_or_default().to_owned(),
             target: build.target.clone().unwrap_or_default(),

@@ -66,6 +66,7 @@ pub(super) async fn run(
         destination,
         report,
         engine: None,
+        ran: BTreeSet::new(),
     };
     let mut built = BTreeMap::new();
     for each in wanted.iter().filter(|each| each.is_built()) {
@@ -99,6 +100,8 @@ struct Flow<'f> {
     report: &'f dyn Report,
     /// The engine that builds, where the destination is none.
     engine: Option<Docker>,
+    /// Build commands that were run.
+    ran: BTreeSet<String>,
 }
 
 impl Flow<'_> {
@@ -124,7 +127,15 @@ impl Flow<'_> {
                     reference,
                     manifest,
                     program,
-                } = artifact::build(self.images, wanted, it, &platform, self.report).await?;
+                } = artifact::build(
+                    self.images,
+                    wanted,
+                    it,
+                    &platform,
+                    &mut self.ran,
+                    self.report,
+                )
+                .await?;
                 Built {
                     reference,
                     place: Place::Layout {
@@ -461,6 +472,7 @@ pub(super) async fn pull(
                     destination: Destination::Engine(engine),
                     report,
                     engine: None,
+                    ran: BTreeSet::new(),
                 };
                 image_ref(&each.reference, flow.pull_into(engine, each).await?)
             }

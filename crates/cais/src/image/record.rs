@@ -16,6 +16,14 @@ pub(crate) struct Last {
     pub(crate) id: String,
 }
 
+/// The names of all last builds: what an engine may have of ours.
+pub(crate) fn references(paths: &Paths) -> Vec<String> {
+    read(paths)
+        .into_values()
+        .map(|last| last.reference)
+        .collect()
+}
+
 type Record = BTreeMap<String, Last>;
 
 /// The last build of a service.
