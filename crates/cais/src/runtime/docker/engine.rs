@@ -176,7 +176,7 @@ impl Endpoint {
 
     /// What to say, and to type, when the engine does not answer.
     pub(crate) fn unreachable(&self, error: &bollard::errors::Error) -> Failure {
-        let reason = said(error);
+        let reason = reason(error);
         let message = format!(
             "the Docker engine does not answer at `{}`: {reason}",
             self.host
@@ -199,8 +199,19 @@ impl Endpoint {
     }
 }
 
-/// An error of the engine's in its own words: what it answered, or why it could not be asked.
+/// An error of the engine's in its own words: what it answered, or that it did not.
 pub(crate) fn said(error: &bollard::errors::Error) -> String {
+    use bollard::errors::Error as Bollard;
+    match error {
+        Bollard::DockerResponseServerError { .. }
+        | Bollard::DockerStreamError { .. }
+        | Bollard::JsonDataError { .. } => reason(error),
+        _ => format!("the Docker engine does not answer ({})", reason(error)),
+    }
+}
+
+/// What it answered, or why it could not be asked.
+fn reason(error: &bollard::errors::Error) -> String {
     use std::error::Error;
     match error {
         bollard::errors::Error::DockerResponseServerError { message, .. } => {
@@ -215,7 +226,15 @@ pub(crate) fn said(error: &bollard::errors::Error) -> String {
             while let Some(source) = innermost.source() {
                 innermost = source;
             }
-            innermost.to_string()
+            match innermost.downcast_ref::<std::io::Error>() {
+                Some(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    "there is no such socket".to_owned()
+                }
+                Some(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    "connection refused".to_owned()
+                }
+                _ => innermost.to_string(),
+            }
         }
     }
 }
