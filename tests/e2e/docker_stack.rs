@@ -1,7 +1,7 @@
 //! A stack in containers: the same commands, the same gateway, the same rules as with processes.
 
 use crate::support::containers::{Containers, docker, image};
-use crate::support::http::Load;
+use crate::support::http::{Load, get};
 use crate::support::{Machine, eventually};
 use std::os::unix::fs::MetadataExt;
 
@@ -259,4 +259,68 @@ fn exec_runs_in_the_task_and_gives_its_exit_code() {
     stack.cais("exec web false").ended_with(1);
     let top = stack.cais("top").ok();
     assert!(top.stdout.contains("sleep 1000"), "{top:?}");
+}
+
+#[test]
+fn what_the_file_leaves_out_the_image_says() {
+    let Some(image) = image("what_the_file_leaves_out_the_image_says") else {
+        return;
+    };
+    let machine = Machine::new();
+    let port = machine.port();
+    let compose = "services:
+  web:
+    build:
+      dockerfile_inline: |
+        FROM <image>
+        EXPOSE 8080
+        HEALTHCHECK --interval=200ms --start-period=20s CMD test -e /tmp/well
+    init: true
+    stop_grace_period: 2s
+    command: [sh, -c, 'mkdir /tmp/w && echo <answer> >/tmp/w/index.html; (sleep 1; touch /tmp/well) & exec httpd -f -p 8080 -h /tmp/w']
+    x-cais: {route: {path: /}}
+x-cais: {listen: '127.0.0.1:<port>'}
+";
+    let compose = compose.replace("<port>", &port.to_string());
+    let stack = Containers::on(&machine, image, &compose.replace("<answer>", "one"));
+    let up = stack.cais("up -d --wait").ok();
+    assert!(up.took > std::time::Duration::from_secs(1), "{up:?}");
+    assert_eq!(get(port, "/").unwrap().body, "one");
+    let events = stack.cais("events").ok().stdout;
+    assert!(events.contains("its health check passed"), "{events}");
+    stack.compose(&compose.replace("<image>", image).replace("<answer>", "two"));
+    let plan = stack.cais("plan").ok().stdout;
+    assert!(plan.contains("rolls"), "{plan}");
+    stack.cais("deploy").ok();
+    assert_eq!(get(port, "/").unwrap().body, "two");
+    let unchanged = stack.cais("deploy").ok();
+    assert!(unchanged.stdout.contains("unchanged"), "{unchanged:?}");
+    let clean = stack.cais("clean -y").ok();
+    assert!(clean.stderr.contains("image "), "{clean:?}");
+    assert_eq!(stack.all(), Vec::<String>::new());
+}
+
+#[test]
+fn containers_whose_network_is_elsewhere_are_reached_through_loopback() {
+    let Some(image) = image("containers_whose_network_is_elsewhere_are_reached_through_loopback")
+    else {
+        return;
+    };
+    let machine = Machine::new();
+    let port = machine.port();
+    machine.set("CAIS_DOCKER_REACH", "loopback");
+    let stack = Containers::on(&machine, image, &WEB.replace("<port>", &port.to_string()));
+    stack.cais("up -d --wait").ok();
+    let ports: Vec<_> = stack.healthy("web").iter().map(|task| task.port).collect();
+    assert!(
+        ports
+            .iter()
+            .all(|port| port.is_some_and(|port| port != 8080)),
+        "{ports:?}"
+    );
+    let load = Load::start(port, "/");
+    load.more(10);
+    stack.cais("restart").ok();
+    load.more(10);
+    assert_eq!(load.stop().failed, []);
 }

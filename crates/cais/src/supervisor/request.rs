@@ -13,6 +13,14 @@ const GATEWAY_GRACE: Duration = Duration::from_secs(1);
 
 impl Supervisor {
     pub(super) async fn request(&mut self, request: Request, replies: Replies) {
+        // Without its engine a stack neither starts nor stops a container: better said at once than waited for.
+        if changes(&request)
+            && !self.is_empty()
+            && let Some(engine) = &self.engine
+            && let Some(failure) = engine.fault().await
+        {
+            return replies.fail(&failure);
+        }
         match request {
             Request::Hello => replies.send(Reply::Hello {
                 protocol: PROTOCOL_VERSION,
@@ -202,6 +210,20 @@ impl Supervisor {
     pub(super) async fn leave(&mut self) {
         tracing::info!("nothing to supervise; leaving");
         self.finish().await;
+    }
+}
+
+/// Does it start or stop tasks?
+fn changes(request: &Request) -> bool {
+    match request {
+        Request::Hello | Request::Status | Request::Follow | Request::Cancel { .. } => false,
+        Request::Apply(_)
+        | Request::Down { .. }
+        | Request::Stop { .. }
+        | Request::Start { .. }
+        | Request::Restart { .. }
+        | Request::Scale { .. }
+        | Request::Rollback { .. } => true,
     }
 }
 

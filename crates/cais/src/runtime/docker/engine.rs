@@ -15,7 +15,7 @@ const SOCKET: &str = "/var/run/docker.sock";
 const TIMEOUT_SECONDS: u64 = 120;
 
 /// How long it may take to say who it is: longer, and it is as good as down.
-const GREETING: Duration = Duration::from_secs(10);
+pub(super) const GREETING: Duration = Duration::from_secs(10);
 
 /// Which engine is meant. Kept in the journal, so that every supervisor of a stack talks to the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,14 @@ pub(crate) struct Endpoint {
     pub(crate) certificates: Option<PathBuf>,
     /// What chose it: a variable, a context, or nothing.
     pub(crate) chosen_by: String,
+    /// Are its containers reached through ports on loopback, although it does not look as if they had to be? For engines
+    /// whose bridges are in another network namespace than cais.
+    #[serde(default)]
+    pub(crate) by_loopback: bool,
 }
+
+/// `loopback`: how containers are reached.
+const REACH: &str = "CAIS_DOCKER_REACH";
 
 impl Endpoint {
     /// The engine that Docker's own command line would talk to with these variables: `DOCKER_HOST`, else the
@@ -35,6 +42,14 @@ impl Endpoint {
     /// # Errors
     /// A context that is not there, or one that is reached in a way that cais does not speak.
     pub(crate) fn of(variables: &BTreeMap<String, String>) -> Outcome<Self> {
+        let mut endpoint = Self::chosen(variables)?;
+        endpoint.by_loopback = variables
+            .get(REACH)
+            .is_some_and(|reach| reach == "loopback");
+        Ok(endpoint)
+    }
+
+    fn chosen(variables: &BTreeMap<String, String>) -> Outcome<Self> {
         let set = |name: &str| variables.get(name).filter(|value| !value.is_empty());
         if let Some(host) = set("DOCKER_HOST") {
             let certificates = set("DOCKER_TLS_VERIFY").map(|_| {
@@ -109,6 +124,7 @@ impl Endpoint {
             host: host.to_owned(),
             certificates,
             chosen_by: chosen_by.to_owned(),
+            by_loopback: false,
         })
     }
 
@@ -331,6 +347,7 @@ mod tests {
             host: "unix:///nowhere/docker.sock".to_owned(),
             certificates: None,
             chosen_by: "default".to_owned(),
+            by_loopback: false,
         };
         let failure = endpoint.connect().await.unwrap_err();
         assert_eq!(

@@ -24,10 +24,14 @@ pub(crate) use exec::Exec;
 pub(crate) use handle::ContainerHandle;
 pub(crate) use start::{ContainerRun, ContainerSpec, start};
 
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use bollard::Docker;
 use engine::Endpoint;
 use std::path::Path;
+use std::time::Duration;
+
+/// How long the engine may take to begin an answer: the supervisor's loop waits for some of them.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The engine as one stack uses it.
 #[derive(Debug, Clone)]
@@ -78,7 +82,8 @@ impl Engine {
     /// The engine does not answer, or it is another machine's.
     pub(crate) async fn connect(endpoint: Endpoint, scope: Scope) -> Outcome<Self> {
         endpoint.must_be_local()?;
-        let client = endpoint.connect().await?;
+        let mut client = endpoint.connect().await?;
+        client.set_timeout(PATIENCE);
         let info = client
             .info()
             .await
@@ -91,7 +96,8 @@ impl Engine {
         let virtual_machine = info
             .operating_system
             .is_some_and(|system| system.contains("Docker Desktop"));
-        let reach = if cfg!(target_os = "linux") && !rootless && !virtual_machine {
+        let is_here = cfg!(target_os = "linux") && !rootless && !virtual_machine;
+        let reach = if is_here && !endpoint.by_loopback {
             Reach::Address
         } else {
             Reach::Loopback
@@ -103,5 +109,17 @@ impl Engine {
             reach,
             log_driver: info.logging_driver.unwrap_or_default(),
         })
+    }
+
+    /// Why nothing can be changed just now, where the engine does not answer.
+    pub(crate) async fn fault(&self) -> Option<Failure> {
+        match tokio::time::timeout(engine::GREETING, self.client.ping()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(self.endpoint.unreachable(&error)),
+            Err(_) => {
+                let error = bollard::errors::Error::RequestTimeoutError;
+                Some(self.endpoint.unreachable(&error))
+            }
+        }
     }
 }
