@@ -355,12 +355,17 @@ fn by_dockerfile(machine: &Rc<Machine>, registry: &str) -> Stack {
     stack.write("hello.c", SOURCE);
     stack.write("Dockerfile", DOCKERFILE);
     stack.write(".dockerignore", "*\n!hello\n");
+    compile(&stack);
+    stack
+}
+
+/// Makes `hello` of `hello.c`, static.
+fn compile(stack: &Stack) {
     let compiled = std::process::Command::new(program("cc"))
         .args(["-static", "-Os", "-o", "hello", "hello.c"])
         .current_dir(stack.folder())
         .status();
     assert!(compiled.unwrap().success());
-    stack
 }
 
 #[test]
@@ -427,6 +432,112 @@ fn a_dockerfile_that_fails_is_shown_at_its_line() {
         &stack,
         &stack.cais("build").ended_with(2),
     );
+}
+
+#[test]
+fn secrets_reach_buildkit_and_no_argument_list() {
+    let test = "secrets_reach_buildkit_and_no_argument_list";
+    let machine = Machine::new();
+    if !docker::is_there(test) {
+        return;
+    }
+    let Some(folder) = docker::with_buildkit() else {
+        return crate::support::skip(test, "no `docker` here has BuildKit");
+    };
+    let path = std::env::var("PATH").unwrap();
+    machine.set("PATH", &format!("{}:{path}", folder.display()));
+    machine.set("NPM", "s3cret-marker");
+    machine.set("WHO", "argument-marker");
+    let stack = machine.stack(
+        "app",
+        "services:
+  hello:
+    build:
+      context: .
+      network: none
+      args: [WHO]
+      secrets: [npm]
+    image: cais-e2e/secrets
+secrets:
+  npm: {environment: NPM}
+",
+    );
+    // It tells how it was started: whatever is in an argument list, every user of the machine reads.
+    stack.write(
+        "hello.c",
+        "#include <stdio.h>\n#include <stdlib.h>\nint main(void) { char text[64] = \"\"; FILE *file = fopen(\"/run/secrets/npm\", \"r\"); \
+         if (file) fgets(text, sizeof text, file); printf(\"secret of %zu, for %s\\n\", __builtin_strlen(text), getenv(\"WHO\")); return file == 0; }\n",
+    );
+    compile(&stack);
+    stack.write(
+        "Dockerfile",
+        "FROM scratch\nCOPY hello /hello\nARG WHO\nRUN --mount=type=secret,id=npm [\"/hello\"]\n",
+    );
+    let calls = stack.folder().join("calls");
+    let spy = machine.root().join("spy");
+    std::fs::create_dir_all(&spy).unwrap();
+    let script = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$*\" >>{}\nexec {}/docker \"$@\"\n",
+        calls.display(),
+        folder.display()
+    );
+    std::fs::write(spy.join("docker"), script).unwrap();
+    std::fs::set_permissions(spy.join("docker"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    machine.set("PATH", &format!("{}:{path}", spy.display()));
+    let built = stack.cais("build --no-cache").ok();
+    assert!(
+        built.stderr.contains("secret of 13, for argument-marker"),
+        "{}",
+        built.stderr
+    );
+    let calls = std::fs::read_to_string(calls).unwrap();
+    assert!(
+        calls.contains("--secret id=npm,env=") && !calls.contains("marker"),
+        "{calls}"
+    );
+    let line = built.stdout.split_whitespace().nth(1).unwrap().to_owned();
+    let _gone = docker::Image(line);
+    stack.write(
+        "Dockerfile",
+        "FROM scratch\nCOPY hello /hello\n\nRUN [\"/hello\"]\n",
+    );
+    let failed = stack.cais("build").ended_with(1);
+    assert!(
+        failed
+            .stderr
+            .contains("the build of `hello` failed at Dockerfile:4: "),
+        "{}",
+        failed.stderr
+    );
+}
+
+#[test]
+fn an_assembled_image_runs_in_the_docker_runtime() {
+    let test = "an_assembled_image_runs_in_the_docker_runtime";
+    let machine = Machine::new();
+    if !docker::is_there(test) {
+        return;
+    }
+    let stack = machine.stack(
+        "app",
+        "name: cais-e2e-assembled
+services:
+  hello:
+    read_only: true
+    cap_drop: [ALL]
+    restart: 'no'
+    x-cais:
+      image: { artifact: hello }
+",
+    );
+    stack.write("hello.c", SOURCE);
+    compile(&stack);
+    stack.cais("up --docker -d").ok();
+    stack.logs_have("uid 65532, root read-only");
+    stack.cais("down").ok();
+    stack.cais("clean -y").ok();
+    let left = docker::run(&machine, &["images", "--quiet", "cais-e2e-assembled-hello"]);
+    assert_eq!(left, "", "`clean` removes what was assembled");
 }
 
 #[test]

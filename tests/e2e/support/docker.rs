@@ -1,6 +1,7 @@
 //! The Docker engine that a test may use, where there is one; what is made there is removed again.
 
 use super::{Machine, has_program, program};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Is there an engine that answers? Where not, this says that the test was skipped.
@@ -30,6 +31,29 @@ pub(crate) fn run(machine: &Machine, words: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The folder of a `docker` that speaks BuildKit: with the buildx plugin, or of a version that has it in itself.
+pub(crate) fn with_buildkit() -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let answers = |program: &Path, words: &[&str]| {
+        Command::new(program)
+            .args(words)
+            .output()
+            .ok()
+            .filter(|ran| ran.status.success())
+    };
+    path.split(':').map(PathBuf::from).find(|folder| {
+        let program = folder.join("docker");
+        let version = answers(&program, &["--version"])
+            .map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned());
+        let is_old = |version: String| {
+            ["18", "19", "20", "21", "22"]
+                .iter()
+                .any(|major| version.starts_with(&format!("Docker version {major}.")))
+        };
+        answers(&program, &["buildx", "version"]).is_some() || version.is_some_and(is_old)
+    })
 }
 
 /// An image that goes with the test.

@@ -153,5 +153,6 @@ fn built(project: &Project) -> Vec<String> {
                 format!("{}_{}", stack.name, service.name),
             ]
         })
+        .chain(crate::image::names(&project.paths))
         .collect()
 }

@@ -95,7 +95,7 @@ async fn run(
             platform.variant.as_deref().unwrap_or_default(),
         );
     let ended = output::lines(shell, &mut |line| {
-        report.event(&service.name, Event::Output(line))
+        report.event(&service.name, Event::Output(line));
     })
     .await;
     let what = match ended {

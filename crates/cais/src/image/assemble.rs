@@ -39,7 +39,7 @@ pub(crate) fn image(
     program: &[u8],
     about: &Description<'_>,
 ) -> Outcome<Descriptor> {
-    let base = layer(|archive| base(archive))?;
+    let base = layer(base)?;
     let own = layer(|archive| entry(archive, about.program, EntryType::Regular, 0o755, program))?;
     let config = config(about, &[&base.unpacked, &own.unpacked]);
     let config = layout.put(CONFIG_TYPE, &config)?;

@@ -5,6 +5,7 @@ use super::credentials::{self, Login};
 use super::layout::{Descriptor, Layout};
 use super::names::{self, Origin, Rule, Wanted};
 use super::platform::Platform;
+use super::record::Last;
 use super::reference::Reference;
 use super::registry::Remote;
 use super::sbom::{self, Subject};
@@ -173,14 +174,19 @@ impl Flow<'_> {
         Ok(built)
     }
 
-    /// The last build of a service, where it is still there.
+    /// The last build of a service, where it is still there and still meant.
     async fn known(&mut self, wanted: &Wanted<'_>) -> Outcome<Option<Built>> {
-        let Some(last) = super::record::last(self.images.paths, &wanted.service.name)? else {
-            return Ok(None);
+        let last = super::record::last(self.images.paths, &wanted.service.name)?;
+        let parsed = |last: &Last| Reference::parse(&last.reference).ok();
+        let Some((last, reference)) = last.and_then(|last| parsed(&last).map(|it| (last, it)))
+        else {
+            return self.known_to_engine(wanted).await;
         };
-        let Ok(reference) = Reference::parse(&last.reference) else {
-            return Ok(None);
-        };
+        let tag_stays =
+            wanted.reference.moving().is_some() || wanted.reference.tag == reference.tag;
+        if wanted.reference.name != reference.name || !tag_stays {
+            return self.known_to_engine(wanted).await;
+        }
         let place = match wanted.origin {
             Origin::Artifact(it) => {
                 let layout = Layout::open(&self.images.paths.images())?;
@@ -209,6 +215,20 @@ impl Flow<'_> {
             }
         };
         Ok(Some(Built { reference, place }))
+    }
+
+    /// An image that the engine has under the name and tag that the file gives: whoever built it, it is the one.
+    async fn known_to_engine(&mut self, wanted: &Wanted<'_>) -> Outcome<Option<Built>> {
+        let is_by_engine = matches!(wanted.origin, Origin::Dockerfile(_));
+        if !is_by_engine || wanted.reference.moving().is_some() {
+            return Ok(None);
+        }
+        let engine = self.engine().await?;
+        let found = engine::look(&engine, &wanted.reference.to_string()).await?;
+        Ok(found.map(|id| Built {
+            reference: wanted.reference.clone(),
+            place: Place::Engine(id),
+        }))
     }
 
     fn not_built(&self, wanted: &Wanted<'_>) -> Failure {
@@ -508,7 +528,7 @@ async fn into_layout(
         .or(reference.tag.as_deref())
         .unwrap_or("latest");
     let progress = |what: &str, done: u64, total: u64| {
-        report.event(service, Event::Bytes { what, done, total })
+        report.event(service, Event::Bytes { what, done, total });
     };
     let manifest = remote.pull(&layout, name, &platform, &progress).await?;
     layout.name(&reference.to_string(), manifest.clone())?;

@@ -10,9 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Images of one name that are kept, the newest first.
 const KEPT: usize = 5;
+
+/// How long a blob without a name stays.
+const GRACE: Duration = Duration::from_secs(3600);
 
 /// Annotation that holds an image's name and tag.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -20,8 +24,8 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// A folder of images.
 pub(crate) struct Layout {
     folder: PathBuf,
-    /// Held while this process reads or writes the folder.
-    _lock: File,
+    /// A blob that no image needs stays for so long after it was last wanted: another process may be about to name it.
+    grace: Duration,
 }
 
 /// What names a blob (image-spec, "Content Descriptors").
@@ -100,17 +104,13 @@ impl Manifest {
 }
 
 impl Layout {
-    /// Opens the folder, and makes it where it is not there. Waits for another process that holds it.
+    /// Opens the folder, and makes it where it is not there.
     pub(crate) fn open(folder: &Path) -> Outcome<Self> {
         paths::private_dir(folder)?;
         paths::private_dir(&folder.join("blobs/sha256"))?;
-        let cannot = |error: std::io::Error| trouble(folder, &error);
-        let lock = File::create(folder.join("lock")).map_err(cannot)?;
-        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|error| cannot(error.into()))?;
         let layout = Self {
             folder: folder.to_owned(),
-            _lock: lock,
+            grace: GRACE,
         };
         let version = folder.join("oci-layout");
         if !version.exists() {
@@ -119,15 +119,30 @@ impl Layout {
         Ok(layout)
     }
 
+    /// Held while the index is read and written: another process's change is not lost.
+    fn lock(&self) -> Outcome<File> {
+        let cannot = |error: std::io::Error| trouble(&self.folder, &error);
+        let lock = File::create(self.folder.join("lock")).map_err(cannot)?;
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
+            .map_err(|error| cannot(error.into()))?;
+        Ok(lock)
+    }
+
     /// Where a blob's file is.
     pub(crate) fn path(&self, digest: &str) -> PathBuf {
         let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
         self.folder.join("blobs/sha256").join(hex)
     }
 
-    /// Is it here, whole?
+    /// Is it here, whole? Then it is wanted now, and stays for a while.
     pub(crate) fn has(&self, blob: &Descriptor) -> bool {
-        std::fs::metadata(self.path(&blob.digest)).is_ok_and(|found| found.len() == blob.size)
+        let path = self.path(&blob.digest);
+        let is_whole = std::fs::metadata(&path).is_ok_and(|found| found.len() == blob.size);
+        is_whole
+            && File::options()
+                .append(true)
+                .open(path)
+                .is_ok_and(|file| file.set_modified(SystemTime::now()).is_ok())
     }
 
     /// The bytes of a blob, proven to be those that its digest names.
@@ -199,6 +214,7 @@ impl Layout {
 
     /// Gives an image its name, `repository:tag`; an older one of that name loses it. What no name needs goes.
     pub(crate) fn name(&self, reference: &str, mut manifest: Descriptor) -> Outcome {
+        let _lock = self.lock()?;
         let mut index = self.index()?;
         index.manifests.retain(|other| {
             other
@@ -270,7 +286,7 @@ impl Layout {
         }
     }
 
-    /// Removes the blobs that no named image needs.
+    /// Removes the blobs that no named image needs, and nobody wanted lately.
     fn sweep(&self, index: &Index) -> Outcome {
         let mut needed = BTreeSet::new();
         for image in &index.manifests {
@@ -285,7 +301,10 @@ impl Layout {
         let entries = std::fs::read_dir(&blobs).map_err(|error| trouble(&blobs, &error))?;
         for entry in entries.flatten() {
             let name = entry.file_name();
-            if !needed.contains(&format!("sha256:{}", name.to_string_lossy())) {
+            let is_needed = needed.contains(&format!("sha256:{}", name.to_string_lossy()));
+            let wanted = entry.metadata().and_then(|found| found.modified());
+            let is_old = wanted.is_ok_and(|at| at.elapsed().unwrap_or_default() >= self.grace);
+            if !is_needed && is_old {
                 std::fs::remove_file(entry.path())
                     .map_err(|error| trouble(&entry.path(), &error))?;
             }
@@ -402,6 +421,15 @@ mod tests {
         descriptor
     }
 
+    /// A layout that keeps nothing for later.
+    fn strict(root: &Path) -> Layout {
+        let layout = Layout::open(&root.join("images")).unwrap();
+        Layout {
+            grace: Duration::ZERO,
+            ..layout
+        }
+    }
+
     fn blobs(root: &Path) -> usize {
         std::fs::read_dir(root.join("images/blobs/sha256"))
             .unwrap()
@@ -411,7 +439,7 @@ mod tests {
     #[test]
     fn an_image_is_found_by_its_name_and_what_nobody_needs_goes() {
         let root = tempfile::tempdir().unwrap();
-        let layout = Layout::open(&root.path().join("images")).unwrap();
+        let layout = strict(root.path());
         let one = image(&layout, "localhost:5000/app:1", "one");
         assert_eq!(blobs(root.path()), 3);
         let two = image(&layout, "localhost:5000/app:1", "two");
@@ -426,7 +454,7 @@ mod tests {
     #[test]
     fn the_newest_few_of_a_name_are_kept() {
         let root = tempfile::tempdir().unwrap();
-        let layout = Layout::open(&root.path().join("images")).unwrap();
+        let layout = strict(root.path());
         image(&layout, "other:1", "other");
         for number in 0..KEPT + 2 {
             image(&layout, &format!("app:{number}"), &number.to_string());
@@ -434,6 +462,17 @@ mod tests {
         assert!(layout.find("other:1").unwrap().is_some());
         assert!(layout.find("app:1").unwrap().is_none() && layout.find("app:2").unwrap().is_some());
         assert_eq!(blobs(root.path()), 1 + 2 * (KEPT + 1));
+    }
+
+    #[test]
+    fn what_another_process_may_be_about_to_name_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::open(&root.path().join("images")).unwrap();
+        let blob = layout.put(LAYER_TYPE, b"on its way").unwrap();
+        image(&layout, "app:1", "one");
+        assert!(layout.has(&blob));
+        image(&strict(root.path()), "app:2", "two");
+        assert!(!layout.has(&blob));
     }
 
     #[test]

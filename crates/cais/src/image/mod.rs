@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub(crate) use platform::Platform;
+pub(crate) use record::names;
 
 /// The project whose images are meant.
 #[derive(Clone, Copy)]

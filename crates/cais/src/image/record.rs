@@ -5,7 +5,7 @@ use crate::exit::Outcome;
 use crate::paths::{self, Paths};
 use cais_model::name::ServiceName;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A service's last build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,19 +16,23 @@ pub(crate) struct Last {
     pub(crate) id: String,
 }
 
-/// The names of all last builds: what an engine may have of ours.
-pub(crate) fn references(paths: &Paths) -> Vec<String> {
-    read(paths)
-        .into_values()
-        .map(|last| last.reference)
-        .collect()
+/// What is remembered of a project.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Record {
+    last: BTreeMap<String, Last>,
+    /// Every name that an engine may know one of its images by: `clean` asks for them.
+    names: BTreeSet<String>,
 }
 
-type Record = BTreeMap<String, Last>;
+/// Every name that the project's images were ever given.
+pub(crate) fn names(paths: &Paths) -> BTreeSet<String> {
+    read(paths).names
+}
 
 /// The last build of a service.
 pub(super) fn last(paths: &Paths, service: &ServiceName) -> Outcome<Option<Last>> {
-    Ok(read(paths).remove(service.as_str()))
+    Ok(read(paths).last.remove(service.as_str()))
 }
 
 /// Remembers a build.
@@ -43,7 +47,8 @@ pub(super) fn keep(
         reference: reference.to_string(),
         id: id.to_owned(),
     };
-    record.insert(service.to_string(), last);
+    record.names.insert(last.reference.clone());
+    record.last.insert(service.to_string(), last);
     let folder = paths.images();
     paths::private_dir(&folder)?;
     let trouble = |error: std::io::Error| super::layout::trouble(&folder, &error);
@@ -58,4 +63,30 @@ pub(super) fn keep(
 fn read(paths: &Paths) -> Record {
     let text = std::fs::read(paths.images().join("built.json")).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_build_is_known_and_all_names_are() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths {
+            state: root.path().join("state"),
+            runtime: root.path().join("run"),
+        };
+        let web = ServiceName::parse("web").unwrap();
+        assert_eq!(last(&paths, &web).unwrap(), None);
+        for tag in ["app:1", "app:2"] {
+            keep(&paths, &web, &Reference::parse(tag).unwrap(), tag).unwrap();
+        }
+        assert_eq!(last(&paths, &web).unwrap().unwrap().reference, "app:2");
+        assert_eq!(
+            names(&paths).into_iter().collect::<Vec<_>>(),
+            ["app:1", "app:2"]
+        );
+        std::fs::write(paths.images().join("built.json"), "{").unwrap();
+        assert_eq!(last(&paths, &web).unwrap(), None);
+    }
 }

@@ -90,9 +90,8 @@ pub(super) fn is_passing(error: &OciDistributionError) -> bool {
     match error {
         OciDistributionError::RequestError(error) => {
             // A name that nobody knows, or a port that nobody listens on, is told at once.
-            !error.is_builder()
-                && !error.is_redirect()
-                && !(error.is_connect() && !error.is_timeout())
+            let is_told_at_once = error.is_connect() && !error.is_timeout();
+            !(is_told_at_once || error.is_builder() || error.is_redirect())
         }
         OciDistributionError::ServerError { code, .. } => {
             matches!(code, 408 | 429 | 500 | 502 | 503 | 504) && kind(error) != Kind::NoSpace

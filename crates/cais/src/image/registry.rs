@@ -47,6 +47,7 @@ pub(super) struct Remote {
     repository: Reference,
     auth: RegistryAuth,
     has_login: bool,
+    pauses: [Duration; 4],
 }
 
 /// Hears how many bytes of a blob have gone: its short digest, so far, in all.
@@ -84,6 +85,7 @@ impl Remote {
             repository: repository.clone(),
             auth: RegistryAuth::Anonymous,
             has_login,
+            pauses: PAUSES,
         };
         remote.auth = match login {
             None => RegistryAuth::Anonymous,
@@ -382,7 +384,7 @@ impl Remote {
 
     /// Tries, and tries again after a pause what failed for a reason that passes.
     async fn again<T, F: Future<Output = Answer<T>>>(&self, attempt: impl Fn() -> F) -> Answer<T> {
-        for pause in PAUSES {
+        for pause in self.pauses {
             match attempt().await {
                 Err(error) if is_passing(&error) => {
                     tracing::debug!(%error, "a registry's answer that passes");
@@ -468,6 +470,112 @@ mod tests {
         ] {
             assert_eq!(is_plain(registry), want, "{registry}");
         }
+    }
+
+    type Asked = std::sync::Arc<std::sync::Mutex<Vec<String>>>;
+
+    /// A registry on loopback that gives these answers, one a connection, the last for ever; and what it was asked.
+    fn stub(answers: &'static [&'static str]) -> (String, Asked) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let asked = Asked::default();
+        let (own, heard) = (host.clone(), asked.clone());
+        std::thread::spawn(move || {
+            let forever = answers.last().into_iter().cycle();
+            for (stream, answer) in listener.incoming().zip(answers.iter().chain(forever)) {
+                let mut stream = stream.unwrap();
+                heard.lock().unwrap().push(request(&stream));
+                stream
+                    .write_all(answer.replace("HOST", &own).as_bytes())
+                    .unwrap();
+            }
+        });
+        (host, asked)
+    }
+
+    /// First line, `Authorization` and body of a request.
+    fn request(stream: &std::net::TcpStream) -> String {
+        use std::io::{BufRead, BufReader, Read};
+        let mut reader = BufReader::new(stream);
+        let (mut told, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let lower = line.to_ascii_lowercase();
+            if let Some(number) = lower.strip_prefix("content-length: ") {
+                length = number.trim().parse().unwrap();
+            }
+            if told.is_empty() || lower.starts_with("authorization: ") {
+                told.push_str(line.trim());
+                told.push(' ');
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        told + &String::from_utf8_lossy(&body)
+    }
+
+    /// Of no bytes at all.
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    const FOUND: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\nDocker-Content-Digest: \
+        sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\r\n\r\n";
+
+    #[tokio::test]
+    async fn what_passes_is_tried_again() {
+        let (host, asked) = stub(&[OK, BUSY, BUSY, FOUND]);
+        let repository = Reference::parse(&format!("{host}/acme/app")).unwrap();
+        let mut remote = Remote::open(&repository, None, RegistryOperation::Pull)
+            .await
+            .unwrap();
+        remote.pauses = [Duration::from_millis(1); 4];
+        assert_eq!(remote.digest("1").await.unwrap().as_deref(), Some(EMPTY));
+        assert!(asked.lock().unwrap().len() >= 4);
+    }
+
+    #[tokio::test]
+    async fn what_stays_is_told_after_a_few_tries() {
+        let (host, _asked) = stub(&[OK, BUSY]);
+        let repository = Reference::parse(&format!("{host}/acme/app")).unwrap();
+        let mut remote = Remote::open(&repository, None, RegistryOperation::Pull)
+            .await
+            .unwrap();
+        remote.pauses = [Duration::from_millis(1); 4];
+        let failure = remote.digest("1").await.unwrap_err();
+        assert_eq!(
+            failure.message,
+            format!("`{host}` does not say what `{host}/acme/app:1` is: status 503")
+        );
+    }
+
+    #[tokio::test]
+    async fn an_identity_token_is_exchanged_and_not_sent_to_the_registry() {
+        let (host, asked) = stub(&[
+            "HTTP/1.1 401 Who\r\nWWW-Authenticate: Bearer realm=\"http://HOST/token\",service=\"s\"\r\n\
+             Content-Length: 0\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 27\r\nConnection: close\r\n\r\n{\"access_token\": \"granted\"}",
+            FOUND,
+        ]);
+        let repository = Reference::parse(&format!("{host}/acme/app")).unwrap();
+        let login = Some(Login::Identity("refresh-marker".to_owned()));
+        let remote = Remote::open(&repository, login, RegistryOperation::Push)
+            .await
+            .unwrap();
+        remote.digest("1").await.unwrap();
+        let asked = asked.lock().unwrap().clone();
+        let form = "grant_type=refresh_token&refresh_token=refresh-marker&client_id=cais&service=s&scope=repository%3Aacme%2Fapp%3Apull%2Cpush";
+        assert!(
+            asked[1].starts_with("POST /token") && asked[1].ends_with(form),
+            "{asked:#?}"
+        );
+        assert!(
+            asked[2].contains("Bearer granted") && !asked[2].contains("refresh-marker"),
+            "{asked:#?}"
+        );
     }
 
     #[test]
