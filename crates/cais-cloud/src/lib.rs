@@ -1,11 +1,15 @@
 //! A stack as AWS resources, and those as text: every decision about the cloud is made once, by `lower`, and printers only
 //! read its result. Pure: files, time and variables belong to the caller.
 
+pub mod cidr;
+pub mod fargate;
 pub mod files;
 mod modules;
 pub mod names;
 mod pulumi;
+pub mod region;
 pub mod resource;
+pub mod task;
 mod terraform;
 pub mod value;
 

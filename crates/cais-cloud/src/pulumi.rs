@@ -39,7 +39,7 @@ pub fn pulumi(infrastructure: &Infrastructure) -> Files {
     let mut files = Files::new();
     for module in infrastructure.modules.values() {
         files.insert(
-            format!("modules/{}.ts", file_name(module.name)),
+            format!("modules/{}.ts", file_name(&module.name)),
             component(module),
         );
     }
@@ -189,7 +189,7 @@ fn program(infrastructure: &Infrastructure, root: &Root) -> String {
     let modules: BTreeSet<&str> = root
         .instances
         .iter()
-        .map(|instance| instance.module)
+        .map(|instance| instance.module.as_str())
         .collect();
     for module in modules {
         let _ = writeln!(
@@ -279,7 +279,7 @@ fn exported(name: &str, root: &Root) -> String {
 }
 
 fn statement(infrastructure: &Infrastructure, instance: &Instance, scope: &Scope<'_>) -> String {
-    let module = infrastructure.modules.get(instance.module);
+    let module = infrastructure.modules.get(&instance.module);
     let arguments = instance
         .arguments
         .iter()
@@ -308,7 +308,7 @@ fn statement(infrastructure: &Infrastructure, instance: &Instance, scope: &Scope
             Code::Array(after),
         )]));
     }
-    let made = Code::Call(format!("new {}(", pascal(instance.module)), parts, ")");
+    let made = Code::Call(format!("new {}(", pascal(&instance.module)), parts, ")");
     let left = format!("const {} = ", camel(&instance.name));
     let mut out = comment(instance.comment.as_deref(), 0);
     let _ = writeln!(out, "{left}{};", made.print(0, left.len() + 1));
@@ -326,6 +326,6 @@ mod tests {
 
     #[test]
     fn a_module_is_a_component_as_a_careful_person_would_write_it() {
-        insta::assert_snapshot!(component(&crate::modules::network()));
+        insta::assert_snapshot!(component(&crate::modules::module("network").unwrap()));
     }
 }

@@ -62,8 +62,8 @@ impl RootKind {
 /// A set of resources that belong together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Module {
-    /// Its folder: `network`.
-    pub name: &'static str,
+    /// Its folder: `network`; with the environment behind it where that overrides it.
+    pub name: String,
     /// What it makes, in a sentence.
     pub description: &'static str,
     /// What an instance is given.
@@ -80,7 +80,7 @@ pub struct Module {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instance {
     /// The module's name.
-    pub module: &'static str,
+    pub module: String,
     /// Its own: `clock_service`.
     pub name: String,
     /// The file of the root it is read in: `main`, or the service's name.
@@ -337,9 +337,9 @@ impl Resource {
 
 impl Module {
     /// A module without anything in it yet.
-    pub(crate) fn new(name: &'static str, description: &'static str) -> Self {
+    pub(crate) fn new(name: &str, description: &'static str) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             description,
             inputs: Vec::new(),
             data: Vec::new(),
@@ -408,9 +408,9 @@ impl Kind {
 
 impl Instance {
     /// An instance of a module, read in this file of the root.
-    pub(crate) fn new(module: &'static str, name: impl Into<String>, file: &str) -> Self {
+    pub(crate) fn new(module: &str, name: impl Into<String>, file: &str) -> Self {
         Self {
-            module,
+            module: module.to_owned(),
             name: name.into(),
             file: file.to_owned(),
             comment: None,

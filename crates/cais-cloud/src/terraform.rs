@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn a_module_is_printed_as_a_careful_person_would() {
         let mut files = Files::new();
-        module_files(&crate::modules::network(), &mut files);
+        module_files(&crate::modules::module("network").unwrap(), &mut files);
         let paths: Vec<&str> = files.keys().map(String::as_str).collect();
         let want = ["main", "outputs", "variables", "versions"]
             .map(|name| format!("modules/network/{name}.tf"));

@@ -23,8 +23,8 @@ pub enum Value {
     Reference(Reference),
     /// The attribute of every instance of a repeated resource, in key order.
     All(Reference),
-    /// A field of the only element of a set-valued attribute.
-    Only(Reference, String),
+    /// The only element of a set-valued attribute, or a field of it.
+    Only(Reference, Option<String>),
 }
 
 /// An edge of the graph.
@@ -140,7 +140,18 @@ pub(crate) fn all(path: &str) -> Value {
 
 /// A field of the only element of a set-valued attribute.
 pub(crate) fn only(path: &str, field: &str) -> Value {
-    Value::Only(resource_reference(path, None), field.to_owned())
+    Value::Only(resource_reference(path, None), Some(field.to_owned()))
+}
+
+/// The only element of a set-valued attribute of a data source.
+pub(crate) fn only_of_data(path: &str) -> Value {
+    let (kind, name, attribute) = split(path);
+    let edge = Reference::Data {
+        kind,
+        name,
+        attribute,
+    };
+    Value::Only(edge, None)
 }
 
 /// `aws_caller_identity.current.account_id`: an attribute of a data source.

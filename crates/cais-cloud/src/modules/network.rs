@@ -7,7 +7,7 @@ use crate::value::{
 };
 
 /// The module.
-pub(crate) fn network() -> Module {
+pub(super) fn network() -> Module {
     let module = Module::new(
         "network",
         "A VPC over several zones: public subnets for the load balancer, private ones for tasks and cache.",

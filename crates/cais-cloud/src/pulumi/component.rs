@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 /// The file of a module.
 pub(super) fn component(module: &Module) -> String {
-    let class = pascal(module.name);
+    let class = pascal(&module.name);
     let body = constructor(module);
     let mut out = format!("// {}\n\n", super::HEADER);
     // A module without AWS resources of its own does not exist, but one may need nothing of pulumi's namespace.
@@ -49,7 +49,7 @@ fn article(class: &str) -> String {
 }
 
 fn constructor(module: &Module) -> String {
-    let class = pascal(module.name);
+    let class = pascal(&module.name);
     let scope = Scope {
         inputs: "args.",
         resources: &module.resources,

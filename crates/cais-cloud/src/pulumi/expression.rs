@@ -44,7 +44,8 @@ impl Scope<'_> {
             ),
             Value::Reference(edge) => word(self.reference(edge)),
             Value::All(edge) => word(self.all(edge)),
-            Value::Only(edge, field) => {
+            Value::Only(edge, None) => word(format!("{}[0]", self.reference(edge))),
+            Value::Only(edge, Some(field)) => {
                 word(format!("{}[0].{}", self.reference(edge), camel(field)))
             }
         }

@@ -352,7 +352,8 @@ pub(super) fn single(value: &Value) -> String {
             } => format!("values({kind}.{name})[*].{attribute}"),
             other => reference(other),
         },
-        Value::Only(edge, field) => format!("one({}).{field}", reference(edge)),
+        Value::Only(edge, None) => format!("one({})", reference(edge)),
+        Value::Only(edge, Some(field)) => format!("one({}).{field}", reference(edge)),
     }
 }
 

@@ -194,8 +194,8 @@ pub struct Rights {
     pub cap_drop: Vec<String>,
     /// `privileged`.
     pub privileged: bool,
-    /// `read_only`.
-    pub read_only: bool,
+    /// `read_only`, where the file says so or says not.
+    pub read_only: Option<bool>,
     /// `security_opt`.
     pub security_opt: Vec<String>,
     /// `userns_mode`.

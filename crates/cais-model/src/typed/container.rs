@@ -171,7 +171,7 @@ fn rights(node: &Node, reader: &mut Reader<'_>) -> Rights {
         cap_add: list(node.get("cap_add")),
         cap_drop: list(node.get("cap_drop")),
         privileged: reader.boolean(node.get("privileged")).unwrap_or(false),
-        read_only: reader.boolean(node.get("read_only")).unwrap_or(false),
+        read_only: reader.boolean(node.get("read_only")),
         security_opt: list(node.get("security_opt")),
         userns_mode: field("userns_mode"),
         ipc: field("ipc"),

@@ -116,7 +116,7 @@ fn limits_rights_and_names_are_read() {
     assert_eq!(container.limits.cpu_quota, Some(50_000));
     assert_eq!(container.limits.cpu_period.unwrap().as_millis(), 100);
     assert_eq!(container.rights.group_add, ["1", "two"]);
-    assert!(container.rights.read_only && !container.rights.privileged);
+    assert!(container.rights.read_only == Some(true) && !container.rights.privileged);
     assert_eq!(container.names.extra_hosts, ["a:1.2.3.4", "b:::1"]);
     assert_eq!(container.names.dns, ["1.1.1.1"]);
     assert_eq!(container.labels["y"], "");

@@ -115,7 +115,7 @@ fn host_config(spec: &ContainerSpec, publish: bool, log_driver: &str) -> HostCon
         cap_add: some(rights.cap_add.clone()),
         cap_drop: some(rights.cap_drop.clone()),
         privileged: Some(rights.privileged),
-        readonly_rootfs: Some(rights.read_only),
+        readonly_rootfs: Some(rights.read_only.unwrap_or(false)),
         security_opt: some(rights.security_opt.clone()),
         group_add: some(rights.group_add.clone()),
         userns_mode: rights.userns_mode.clone(),

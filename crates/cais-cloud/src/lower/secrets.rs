@@ -1,0 +1,57 @@
+//! Which secrets the foundation makes a place for.
+
+use super::{Kind, Plan};
+use crate::task::cache_of_password;
+use cais_model::stack::FileOrigin;
+use std::collections::BTreeSet;
+
+/// A secret that is in Secrets Manager.
+pub(super) struct Place {
+    /// Its name there.
+    pub(super) name: String,
+    /// What its instance is called.
+    pub(super) id: String,
+    /// What it is for.
+    pub(super) description: String,
+    /// Is it somebody else's, and looked up?
+    pub(super) is_external: bool,
+}
+
+impl Plan<'_> {
+    /// The secrets of the stack: those that services use, and one for each managed cache.
+    pub(super) fn secrets(&self) -> Vec<Place> {
+        let mut names = BTreeSet::new();
+        for planned in self.services.iter().filter(|it| it.kind != Kind::Cache) {
+            let mounts = planned.service.secrets.iter();
+            let own = mounts.filter(|mount| cache_of_password(self.stack, &mount.source).is_none());
+            names.extend(own.map(|mount| mount.source.clone()));
+        }
+        let mut places: Vec<Place> = names
+            .into_iter()
+            .map(|name| {
+                let source = self.stack.secrets.get(&name);
+                let origin = source.map(|source| &source.origin);
+                let is_external = matches!(origin, Some(FileOrigin::External));
+                Place {
+                    id: crate::names::identifier(&name),
+                    description: format!("`{name}` of the Compose file"),
+                    name: if is_external {
+                        name
+                    } else {
+                        self.names.secret(&name)
+                    },
+                    is_external,
+                }
+            })
+            .collect();
+        for planned in self.with_kind(Kind::Cache) {
+            places.push(Place {
+                name: self.names.secret(planned.name()),
+                id: planned.id.clone(),
+                description: format!("Where the cache `{}` is, and its password", planned.name()),
+                is_external: false,
+            });
+        }
+        places
+    }
+}
