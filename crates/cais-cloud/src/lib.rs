@@ -4,6 +4,7 @@
 pub mod cidr;
 pub mod fargate;
 pub mod files;
+mod lower;
 mod modules;
 pub mod names;
 mod pulumi;
@@ -13,5 +14,6 @@ pub mod task;
 mod terraform;
 pub mod value;
 
+pub use lower::lower;
 pub use pulumi::{PULUMI_HEADER, pulumi, pulumi_type};
 pub use terraform::{HEADER, terraform};

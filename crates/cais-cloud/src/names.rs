@@ -153,6 +153,11 @@ impl Names {
         format!("{}/{name}", self.path())
     }
 
+    /// The secret that says where a managed cache is, and its password.
+    pub fn cache_secret(&self, service: &str) -> String {
+        self.secret(&format!("{service}-cache"))
+    }
+
     /// The role of the pipeline that plans, pushes or deploys.
     pub fn pipeline_role(&self, duty: &str) -> String {
         format!("{}-pipeline-{duty}", self.prefix())

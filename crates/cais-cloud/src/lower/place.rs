@@ -3,6 +3,7 @@
 use super::{Kind, Planned};
 use crate::cidr::{Cidr, subnets};
 use crate::region;
+use cais_model::suggest;
 use cais_model::diagnostic::Diagnostic;
 use cais_model::stack::{Aws, Located, Nat, Stack};
 
@@ -65,37 +66,14 @@ fn region(aws: &Aws, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
         return Some(region.value.clone());
     }
     let names: Vec<&str> = region::names().collect();
-    let near = nearest(&region.value, &names);
-    let help = match near {
-        Some(name) => format!("did you mean `{name}`? There are {}", names.join(", ")),
-        None => format!("there are {}", names.join(", ")),
+    let there_are = format!("there are {}", names.join(", "));
+    let help = match suggest::did_you_mean(&region.value, names.iter().copied()) {
+        Some(question) => format!("{question} {there_are}"),
+        None => there_are,
     };
     let message = format!("AWS has no region `{}`", region.value);
     diagnostics.push(region.error(message).with_help(help));
     None
-}
-
-/// The name that differs from this text in the fewest letters, if those are few.
-pub(super) fn nearest<'n>(text: &str, names: &[&'n str]) -> Option<&'n str> {
-    let near = names.iter().map(|name| (distance(text, name), *name)).min();
-    near.filter(|(distance, _)| *distance <= 2.max(text.len() / 4))
-        .map(|(_, name)| name)
-}
-
-/// Letters to insert, delete or replace (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, c) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, d) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(c != *d);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// `zones: [a, b]`, or the region's first two.

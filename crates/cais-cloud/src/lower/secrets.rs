@@ -46,8 +46,8 @@ impl Plan<'_> {
             .collect();
         for planned in self.with_kind(Kind::Cache) {
             places.push(Place {
-                name: self.names.secret(planned.name()),
-                id: planned.id.clone(),
+                name: self.names.cache_secret(planned.name()),
+                id: format!("{}_cache", planned.id),
                 description: format!("Where the cache `{}` is, and its password", planned.name()),
                 is_external: false,
             });
