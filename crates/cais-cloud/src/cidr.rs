@@ -124,7 +124,11 @@ mod tests {
                 Err("has no prefix from /0 to /32".to_owned()),
             ),
         ] {
-            assert_eq!(Cidr::parse(text).map(|cidr| cidr.to_string()), want, "{text}");
+            assert_eq!(
+                Cidr::parse(text).map(|cidr| cidr.to_string()),
+                want,
+                "{text}"
+            );
         }
     }
 

@@ -211,7 +211,9 @@ fn check_names(names: &Names, services: &[Planned<'_>], diagnostics: &mut Vec<Di
                 found.limit
             );
             let room = (found.limit + planned.name().len()).saturating_sub(found.name.len());
-            let help = format!("give the service a name of at most {room} characters, or the project a shorter one");
+            let help = format!(
+                "give the service a name of at most {room} characters, or the project a shorter one"
+            );
             diagnostics.push(planned.error(message).with_help(help));
         }
         if let Some(other) = seen.insert(&planned.id, planned) {
@@ -294,7 +296,11 @@ impl<'s> Plan<'s> {
             project: self.stack.name.to_string(),
             environment: self.environment.to_owned(),
             region: self.place.region.clone(),
-            account: self.aws.account.as_ref().map(|account| account.value.clone()),
+            account: self
+                .aws
+                .account
+                .as_ref()
+                .map(|account| account.value.clone()),
             modules: all,
             foundation,
             services,
@@ -337,7 +343,8 @@ impl<'s> Plan<'s> {
                         .any(|value| names_host(value, to.name()));
                 let takes_calls = matches!(to.kind, Kind::Web(_) | Kind::Internal | Kind::Cache);
                 let is_other = from.service.name != to.service.name;
-                if let (true, true, true, Some(port)) = (is_called, takes_calls, is_other, to.port())
+                if let (true, true, true, Some(port)) =
+                    (is_called, takes_calls, is_other, to.port())
                 {
                     calls.push((from, to, port));
                 }
@@ -359,7 +366,8 @@ fn names_host(text: &str, host: &str) -> bool {
 
 /// The root with its instances in reading order: `main` first, then a file a service.
 fn sorted(mut root: Root) -> Root {
-    root.instances.sort_by_key(|instance| instance.file != "main");
+    root.instances
+        .sort_by_key(|instance| instance.file != "main");
     root
 }
 

@@ -5,7 +5,7 @@ use crate::fargate::{self, Size};
 use crate::names::Names;
 use crate::value::{Value, map};
 use cais_model::diagnostic::Diagnostic;
-use cais_model::stack::{Architecture, Healthcheck, HealthTest, Service, Stack};
+use cais_model::stack::{Architecture, HealthTest, Healthcheck, Service, Stack};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -239,13 +239,20 @@ fn size(service: &Service, diagnostics: &mut Vec<Diagnostic>) -> Size {
                 "Fargate has no task of {} CPU units with {} MiB",
                 cpu.value, memory.value
             );
-            let help = format!("with {} CPU units it has {} MiB", cpu.value, shortened(&memories));
+            let help = format!(
+                "with {} CPU units it has {} MiB",
+                cpu.value,
+                shortened(&memories)
+            );
             diagnostics.push(memory.error(message).with_help(help));
             return nothing;
         }
     }
     let cpu = aws.cpu.as_ref().map_or(asked_cpu, |cpu| cpu.value);
-    let memory = aws.memory.as_ref().map_or(asked_memory, |memory| memory.value);
+    let memory = aws
+        .memory
+        .as_ref()
+        .map_or(asked_memory, |memory| memory.value);
     match fargate::smallest(cpu, memory) {
         Some(size) if aws.cpu.is_none() || size.cpu == cpu => size,
         _ => {
@@ -331,12 +338,18 @@ impl Container {
             ("image", image),
             ("essential", true.into()),
         ];
-        for (key, words) in [("entryPoint", &self.entry_point), ("command", &self.command)] {
+        for (key, words) in [
+            ("entryPoint", &self.entry_point),
+            ("command", &self.command),
+        ] {
             if let Some(words) = words {
                 fields.push((key, words.clone().into()));
             }
         }
-        for (key, text) in [("workingDirectory", &self.working_directory), ("user", &self.user)] {
+        for (key, text) in [
+            ("workingDirectory", &self.working_directory),
+            ("user", &self.user),
+        ] {
             if let Some(text) = text {
                 fields.push((key, text.as_str().into()));
             }
@@ -344,11 +357,19 @@ impl Container {
         fields.push(("readonlyRootFilesystem", self.is_read_only.into()));
         fields.push(("stopTimeout", self.stop_timeout.into()));
         if !self.ports.is_empty() {
-            fields.push(("portMappings", self.ports.iter().map(port).collect::<Vec<_>>().into()));
+            fields.push((
+                "portMappings",
+                self.ports.iter().map(port).collect::<Vec<_>>().into(),
+            ));
         }
         let environment = self.environment.iter();
         let environment: Vec<Value> = environment
-            .map(|(name, value)| map([("name", name.as_str().into()), ("value", value.as_str().into())]))
+            .map(|(name, value)| {
+                map([
+                    ("name", name.as_str().into()),
+                    ("value", value.as_str().into()),
+                ])
+            })
             .collect();
         if !environment.is_empty() {
             fields.push(("environment", environment.into()));
@@ -356,7 +377,12 @@ impl Container {
         let secrets: Vec<Value> = self
             .secrets
             .iter()
-            .map(|variable| map([("name", variable.name.as_str().into()), ("valueFrom", secret(variable))]))
+            .map(|variable| {
+                map([
+                    ("name", variable.name.as_str().into()),
+                    ("valueFrom", secret(variable)),
+                ])
+            })
             .collect();
         if !secrets.is_empty() {
             fields.push(("secrets", secrets.into()));

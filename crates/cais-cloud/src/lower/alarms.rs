@@ -76,15 +76,22 @@ pub(super) fn check(stack: &Stack, services: &[Planned<'_>], diagnostics: &mut V
 /// CloudWatch's periods, and how far back it looks.
 fn check_period(name: &str, alarm: &Alarm, diagnostics: &mut Vec<Diagnostic>) {
     let period = seconds(alarm.period);
-    let is_right = alarm.period.subsec_nanos() == 0 && (matches!(period, 10 | 30) || (period > 0 && period % 60 == 0));
+    let is_right = alarm.period.subsec_nanos() == 0
+        && (matches!(period, 10 | 30) || (period > 0 && period % 60 == 0));
     let error = |message: String| {
         Diagnostic::error(&alarm.position, message).with_width(crate::task::width(name))
     };
     if !is_right {
-        let message = format!("alarm `{name}` has a period of {} s", alarm.period.as_secs_f64());
+        let message = format!(
+            "alarm `{name}` has a period of {} s",
+            alarm.period.as_secs_f64()
+        );
         diagnostics.push(error(message).with_help("CloudWatch has 10 s, 30 s and whole minutes"));
     } else if u64::from(period) * u64::from(alarm.of) > 86_400 {
-        let message = format!("alarm `{name}` looks back {} periods of {period} s, and CloudWatch looks back a day", alarm.of);
+        let message = format!(
+            "alarm `{name}` looks back {} periods of {period} s, and CloudWatch looks back a day",
+            alarm.of
+        );
         diagnostics.push(error(message).with_help("take fewer or shorter periods"));
     }
 }
@@ -108,7 +115,10 @@ fn watches(planned: &Planned<'_>) -> BTreeMap<String, Watch> {
     if !planned.stays() {
         return watches;
     }
-    let mut every = vec![("cpu", Metric::Cpu, 90.0, 5, 5), ("memory", Metric::Memory, 90.0, 5, 5)];
+    let mut every = vec![
+        ("cpu", Metric::Cpu, 90.0, 5, 5),
+        ("memory", Metric::Memory, 90.0, 5, 5),
+    ];
     if matches!(planned.kind, Kind::Web(_)) {
         every.push((DEFAULT_ROLLOUT_ALARM, Metric::ErrorRate, 5.0, 2, 3));
     }
@@ -173,12 +183,16 @@ impl Plan<'_> {
         for (name, watch) in watches(planned) {
             if let Metric::LogMatches(pattern) = &watch.metric {
                 root.instances.push(
-                    instance("log_metric", planned, &format!("{}_metric", identifier(&name)))
-                        .set("name", self.names.alarm(planned.name(), &name))
-                        .set("namespace", self.log_namespace())
-                        .set("log_group", self.names.log_group(planned.name()))
-                        .set("pattern", pattern.as_str())
-                        .after(vec![format!("{}_task", planned.id)]),
+                    instance(
+                        "log_metric",
+                        planned,
+                        &format!("{}_metric", identifier(&name)),
+                    )
+                    .set("name", self.names.alarm(planned.name(), &name))
+                    .set("namespace", self.log_namespace())
+                    .set("log_group", self.names.log_group(planned.name()))
+                    .set("pattern", pattern.as_str())
+                    .after(vec![format!("{}_task", planned.id)]),
                 );
             }
             let alarm = self.alarm(planned, &name, &watch);
@@ -196,7 +210,12 @@ impl Plan<'_> {
         };
         names
             .iter()
-            .map(|name| output_of(&format!("{}_{}_alarm", planned.id, identifier(name)), "name"))
+            .map(|name| {
+                output_of(
+                    &format!("{}_{}_alarm", planned.id, identifier(name)),
+                    "name",
+                )
+            })
             .collect()
     }
 
@@ -246,7 +265,13 @@ impl Plan<'_> {
     }
 
     /// The arguments that say what is measured.
-    fn measured(&self, alarm: Instance, planned: &Planned<'_>, name: &str, metric: &Metric) -> Instance {
+    fn measured(
+        &self,
+        alarm: Instance,
+        planned: &Planned<'_>,
+        name: &str,
+        metric: &Metric,
+    ) -> Instance {
         let target_group = || output_of(&format!("{}_target_group", planned.id), "arn_suffix");
         let edge = || {
             map([
@@ -260,13 +285,14 @@ impl Plan<'_> {
                 ("ServiceName", self.names.service(planned.name()).into()),
             ])
         };
-        let one = |alarm: Instance, namespace: &str, metric: &str, statistic: &str, dimensions: Value| {
-            alarm
-                .set("namespace", namespace)
-                .set("metric", metric)
-                .set("statistic", statistic)
-                .set("dimensions", dimensions)
-        };
+        let one =
+            |alarm: Instance, namespace: &str, metric: &str, statistic: &str, dimensions: Value| {
+                alarm
+                    .set("namespace", namespace)
+                    .set("metric", metric)
+                    .set("statistic", statistic)
+                    .set("dimensions", dimensions)
+            };
         const EDGE: &str = "AWS/ApplicationELB";
         match metric {
             Metric::ErrorRate => alarm

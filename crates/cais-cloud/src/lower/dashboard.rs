@@ -14,9 +14,19 @@ impl Plan<'_> {
         let staying = self.services.iter().filter(|planned| planned.stays());
         for (row, planned) in staying.enumerate() {
             let y = i64::try_from(row).unwrap_or_default() * HEIGHT;
-            widgets.push(self.widget(0, y, &format!("{}: CPU and memory", planned.name()), self.tasks(planned)));
+            widgets.push(self.widget(
+                0,
+                y,
+                &format!("{}: CPU and memory", planned.name()),
+                self.tasks(planned),
+            ));
             if let Kind::Web(_) = planned.kind {
-                widgets.push(self.widget(WIDTH, y, &format!("{}: requests", planned.name()), self.requests(planned)));
+                widgets.push(self.widget(
+                    WIDTH,
+                    y,
+                    &format!("{}: requests", planned.name()),
+                    self.requests(planned),
+                ));
             }
         }
         Instance::new("dashboard", "dashboard", "main")

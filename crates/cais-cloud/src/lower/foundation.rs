@@ -38,7 +38,12 @@ impl Plan<'_> {
                     .set("account", self.account())
                     .set("retention_days", self.log_retention()),
             );
-            tell(&mut root, "log_bucket", "Access logs of the load balancer.", output_of("log_bucket", "name"));
+            tell(
+                &mut root,
+                "log_bucket",
+                "Access logs of the load balancer.",
+                output_of("log_bucket", "name"),
+            );
         }
         self.registries(&mut root);
         self.places_of_secrets(&mut root);
@@ -46,7 +51,12 @@ impl Plan<'_> {
             self.cache(&mut root, planned);
         }
         self.pipeline(&mut root);
-        tell(&mut root, "key_arn", "The KMS key.", output_of("encryption", "key_arn"));
+        tell(
+            &mut root,
+            "key_arn",
+            "The KMS key.",
+            output_of("encryption", "key_arn"),
+        );
         root.outputs.sort_by(|a, b| a.name.cmp(&b.name));
         sorted(root)
     }
@@ -85,21 +95,42 @@ impl Plan<'_> {
                     .into()
             };
             tell(root, "vpc_id", "The VPC.", vpc.value.as_str());
-            tell(root, "public_subnet_ids", "Subnets of the load balancer.", ids(&self.aws.public_subnets));
-            tell(root, "private_subnet_ids", "Subnets of tasks and cache.", ids(&self.aws.private_subnets));
+            tell(
+                root,
+                "public_subnet_ids",
+                "Subnets of the load balancer.",
+                ids(&self.aws.public_subnets),
+            );
+            tell(
+                root,
+                "private_subnet_ids",
+                "Subnets of tasks and cache.",
+                ids(&self.aws.private_subnets),
+            );
             return;
         }
         let zones = &self.place.zones;
         let by_zone = |of: &dyn Fn(&super::place::Zone) -> String| {
-            Value::Map(zones.iter().map(|zone| (zone.name.clone(), of(zone).into())).collect())
+            Value::Map(
+                zones
+                    .iter()
+                    .map(|zone| (zone.name.clone(), of(zone).into()))
+                    .collect(),
+            )
         };
         let with_nat: Vec<&str> = match self.aws.nat {
             Nat::None => Vec::new(),
-            Nat::Single => zones.iter().take(1).map(|zone| zone.name.as_str()).collect(),
+            Nat::Single => zones
+                .iter()
+                .take(1)
+                .map(|zone| zone.name.as_str())
+                .collect(),
             Nat::PerZone => zones.iter().map(|zone| zone.name.as_str()).collect(),
         };
         let nat_zone_of = zones.iter().filter_map(|zone| {
-            let own = with_nat.contains(&zone.name.as_str()).then_some(zone.name.as_str());
+            let own = with_nat
+                .contains(&zone.name.as_str())
+                .then_some(zone.name.as_str());
             let nat = own.or_else(|| with_nat.first().copied())?;
             Some((zone.name.clone(), nat.into()))
         });
@@ -119,7 +150,12 @@ impl Plan<'_> {
         root.instances.push(network);
         if !self.aws.endpoints.is_empty() {
             let private: Vec<String> = zones.iter().map(|zone| zone.private.clone()).collect();
-            let services: Vec<String> = self.aws.endpoints.iter().map(|it| it.value.clone()).collect();
+            let services: Vec<String> = self
+                .aws
+                .endpoints
+                .iter()
+                .map(|it| it.value.clone())
+                .collect();
             root.instances.push(
                 Instance::new("interface_endpoints", "interface_endpoints", "main")
                     .set("name", self.names.prefix())
@@ -131,8 +167,18 @@ impl Plan<'_> {
             );
         }
         tell(root, "vpc_id", "The VPC.", output_of("network", "vpc_id"));
-        tell(root, "public_subnet_ids", "Subnets of the load balancer.", output_of("network", "public_subnet_ids"));
-        tell(root, "private_subnet_ids", "Subnets of tasks and cache.", output_of("network", "private_subnet_ids"));
+        tell(
+            root,
+            "public_subnet_ids",
+            "Subnets of the load balancer.",
+            output_of("network", "public_subnet_ids"),
+        );
+        tell(
+            root,
+            "private_subnet_ids",
+            "Subnets of tasks and cache.",
+            output_of("network", "private_subnet_ids"),
+        );
     }
 
     fn registries(&self, root: &mut Root) {
@@ -147,13 +193,27 @@ impl Plan<'_> {
                     .set("key_arn", output_of("encryption", "key_arn")),
             );
             let of = |output: &str| output_of(&format!("{}_registry", planned.id), output);
-            tell(root, &format!("{}_repository_arn", planned.id), "A repository of images.", of("arn"));
-            tell(root, &format!("{}_repository_url", planned.id), "Where images are pushed to.", of("url"));
+            tell(
+                root,
+                &format!("{}_repository_arn", planned.id),
+                "A repository of images.",
+                of("arn"),
+            );
+            tell(
+                root,
+                &format!("{}_repository_url", planned.id),
+                "Where images are pushed to.",
+                of("url"),
+            );
         }
     }
 
     fn places_of_secrets(&self, root: &mut Root) {
-        for place in self.secrets().into_iter().filter(|place| !place.is_external) {
+        for place in self
+            .secrets()
+            .into_iter()
+            .filter(|place| !place.is_external)
+        {
             root.instances.push(
                 Instance::new("secret", format!("{}_secret", place.id), "secrets")
                     .set("name", place.name)
@@ -199,7 +259,10 @@ impl Plan<'_> {
         root.instances.push(
             instance("cache", planned, "")
                 .set("name", self.names.cache(planned.name()))
-                .set("description", format!("{} of {}", planned.name(), self.names.prefix()))
+                .set(
+                    "description",
+                    format!("{} of {}", planned.name(), self.names.prefix()),
+                )
                 .set("node_type", managed.node_type.as_str())
                 .set("nodes", if managed.multi_az { 2_i64 } else { 1_i64 })
                 .set("multi_az", managed.multi_az)
@@ -207,8 +270,18 @@ impl Plan<'_> {
                 .set("security_group_id", output_of(&group, "id"))
                 .set("key_arn", output_of("encryption", "key_arn")),
         );
-        tell(root, &format!("{}_security_group_id", planned.id), "The cache's security group.", output_of(&group, "id"));
-        tell(root, &format!("{}_endpoint", planned.id), "The host of the cache.", output_of(&planned.id, "endpoint"));
+        tell(
+            root,
+            &format!("{}_security_group_id", planned.id),
+            "The cache's security group.",
+            output_of(&group, "id"),
+        );
+        tell(
+            root,
+            &format!("{}_endpoint", planned.id),
+            "The host of the cache.",
+            output_of(&planned.id, "endpoint"),
+        );
     }
 
     fn pipeline(&self, root: &mut Root) {
@@ -230,7 +303,10 @@ impl Plan<'_> {
             Value::from("sts.amazonaws.com"),
         )];
         if let Some(id) = &github.repository_id {
-            conditions.push(("token.actions.githubusercontent.com:repository_id", id.as_str().into()));
+            conditions.push((
+                "token.actions.githubusercontent.com:repository_id",
+                id.as_str().into(),
+            ));
         }
         let subject = |of: String| format!("repo:{}:{of}", github.repository.value);
         let environment = subject(format!("environment:{}", self.environment));
@@ -247,17 +323,37 @@ impl Plan<'_> {
                 .set("provider_arn", provider)
                 .set(
                     "conditions",
-                    Value::Map(conditions.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+                    Value::Map(
+                        conditions
+                            .into_iter()
+                            .map(|(key, value)| (key.to_owned(), value))
+                            .collect(),
+                    ),
                 )
-                .set("plan_subjects", vec![subject("pull_request".to_owned()), main.clone(), environment.clone()])
+                .set(
+                    "plan_subjects",
+                    vec![
+                        subject("pull_request".to_owned()),
+                        main.clone(),
+                        environment.clone(),
+                    ],
+                )
                 .set("push_subjects", vec![main, environment.clone()])
                 .set("deploy_subjects", vec![environment])
-                .set("state_bucket", self.with_account(&self.names.state_bucket("")))
+                .set(
+                    "state_bucket",
+                    self.with_account(&self.names.state_bucket("")),
+                )
                 .set("repository_arns", Value::List(repositories.collect())),
         );
         for duty in ["plan", "push", "deploy", "apply"] {
             let output = format!("{duty}_role_arn");
-            tell(root, &format!("pipeline_{output}"), "A role of the pipeline.", output_of("pipeline_access", &output));
+            tell(
+                root,
+                &format!("pipeline_{output}"),
+                "A role of the pipeline.",
+                output_of("pipeline_access", &output),
+            );
         }
     }
 }

@@ -15,7 +15,11 @@ pub(super) fn apply(
     overrides: &[Override],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let addresses: Vec<String> = infrastructure.modules.values().flat_map(addresses).collect();
+    let addresses: Vec<String> = infrastructure
+        .modules
+        .values()
+        .flat_map(addresses)
+        .collect();
     let mut own = BTreeSet::new();
     for entry in overrides {
         let address = &entry.address;
@@ -56,7 +60,10 @@ fn rename(infrastructure: &mut Infrastructure, name: &str) {
     let Some(mut module) = infrastructure.modules.remove(name) else {
         return;
     };
-    let new = format!("{name}_{}", crate::names::identifier(&infrastructure.environment));
+    let new = format!(
+        "{name}_{}",
+        crate::names::identifier(&infrastructure.environment)
+    );
     let roots = [&mut infrastructure.foundation, &mut infrastructure.services];
     for instance in roots.into_iter().flat_map(|root| &mut root.instances) {
         if instance.module == name {

@@ -3,9 +3,9 @@
 use super::{Kind, Planned};
 use crate::cidr::{Cidr, subnets};
 use crate::region;
-use cais_model::suggest;
 use cais_model::diagnostic::Diagnostic;
 use cais_model::stack::{Aws, Located, Nat, Stack};
+use cais_model::suggest;
 
 /// The network that is made where the file names none.
 const CIDR: &str = "10.0.0.0/16";
@@ -166,7 +166,11 @@ fn existing(aws: &Aws, diagnostics: &mut Vec<Diagnostic>) {
     }
     if aws.nat == Nat::None {
         let needed = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"];
-        let has = |name: &&str| aws.endpoints.iter().any(|endpoint| endpoint.value == **name);
+        let has = |name: &&str| {
+            aws.endpoints
+                .iter()
+                .any(|endpoint| endpoint.value == **name)
+        };
         let missing: Vec<&str> = needed.into_iter().filter(|name| !has(name)).collect();
         if !missing.is_empty() && aws.vpc.is_none() {
             diagnostics.push(
@@ -198,7 +202,10 @@ fn network(
     let cidr = match Cidr::parse(written) {
         Ok(cidr) => cidr,
         Err(why) => {
-            diagnostics.push(place(format!("`{written}` {why}"), "a VPC has a /16 to a /28".to_owned()));
+            diagnostics.push(place(
+                format!("`{written}` {why}"),
+                "a VPC has a /16 to a /28".to_owned(),
+            ));
             return None;
         }
     };
@@ -218,8 +225,12 @@ fn network(
         match Cidr::parse(&peer.value) {
             Err(why) => diagnostics.push(peer.error(format!("`{}` {why}", peer.value))),
             Ok(other) if other.overlaps(cidr) => {
-                let message = format!("`{written}` overlaps `{}`, a network it will be connected with", peer.value);
-                let help = "take another range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16".to_owned();
+                let message = format!(
+                    "`{written}` overlaps `{}`, a network it will be connected with",
+                    peer.value
+                );
+                let help =
+                    "take another range of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16".to_owned();
                 diagnostics.push(place(message, help));
             }
             Ok(_) => {}
@@ -228,25 +239,33 @@ fn network(
     let needed: u64 = services.iter().map(addresses).sum();
     let count = u32::try_from(letters.len()).unwrap_or(u32::MAX);
     let Some(parts) = subnets(cidr, count) else {
-        let message = format!("`{written}` cannot be cut into subnets for {count} zones: AWS has none smaller than /28");
+        let message = format!(
+            "`{written}` cannot be cut into subnets for {count} zones: AWS has none smaller than /28"
+        );
         diagnostics.push(place(message, "write a /24 or larger".to_owned()));
         return None;
     };
     let room: u64 = parts.iter().map(|(private, _)| private.usable()).sum();
     if room < needed {
-        let message = format!("`{written}` has {room} addresses for tasks, and rollouts need up to {needed}");
-        let larger = (16..cidr.prefix()).rev().find(|prefix| {
-            room << (cidr.prefix() - prefix) >= needed
+        let message =
+            format!("`{written}` has {room} addresses for tasks, and rollouts need up to {needed}");
+        let larger = (16..cidr.prefix())
+            .rev()
+            .find(|prefix| room << (cidr.prefix() - prefix) >= needed);
+        let help = larger.map_or("write a /16".to_owned(), |prefix| {
+            format!("write a /{prefix} or larger")
         });
-        let help = larger.map_or("write a /16".to_owned(), |prefix| format!("write a /{prefix} or larger"));
         diagnostics.push(place(message, help));
         return None;
     }
-    let zones = letters.iter().zip(parts).map(|(letter, (private, public))| Zone {
-        name: format!("{region}{letter}"),
-        private: private.to_string(),
-        public: public.to_string(),
-    });
+    let zones = letters
+        .iter()
+        .zip(parts)
+        .map(|(letter, (private, public))| Zone {
+            name: format!("{region}{letter}"),
+            private: private.to_string(),
+            public: public.to_string(),
+        });
     Some((cidr.to_string(), zones.collect()))
 }
 
@@ -261,7 +280,10 @@ fn addresses(planned: &Planned<'_>) -> u64 {
     }
     let scaled = service.cloud.scale.as_ref().map_or(0, |scale| scale.max);
     let tasks = u64::from(scaled.max(service.replicas));
-    let share = service.rollout.as_ref().map_or(200, |rollout| rollout.maximum.0);
+    let share = service
+        .rollout
+        .as_ref()
+        .map_or(200, |rollout| rollout.maximum.0);
     tasks * u64::from(share) / 100
 }
 
@@ -276,7 +298,11 @@ fn domain(
     let Some(domain) = &aws.domain else {
         for value in [&aws.zone, &aws.certificate].into_iter().flatten() {
             let message = format!("`{}` is for a `domain`, and there is none", value.value);
-            diagnostics.push(value.error(message).with_help("write `domain: example.com`"));
+            diagnostics.push(
+                value
+                    .error(message)
+                    .with_help("write `domain: example.com`"),
+            );
         }
         return (hosts, None);
     };
@@ -296,9 +322,17 @@ fn domain(
         None if domain.value.split('.').count() == 2 => Some(domain.value.clone()),
         None if aws.certificate.is_some() => None,
         None => {
-            let parent = domain.value.split_once('.').map_or("", |(_, parent)| parent);
-            let message = format!("`{}` is in a Route 53 zone, and the file does not say in which", domain.value);
-            let help = format!("write `zone: {parent}`; or give a `certificate`, and make the DNS record yourself");
+            let parent = domain
+                .value
+                .split_once('.')
+                .map_or("", |(_, parent)| parent);
+            let message = format!(
+                "`{}` is in a Route 53 zone, and the file does not say in which",
+                domain.value
+            );
+            let help = format!(
+                "write `zone: {parent}`; or give a `certificate`, and make the DNS record yourself"
+            );
             diagnostics.push(domain.error(message).with_help(help));
             return (hosts, None);
         }
@@ -309,7 +343,11 @@ fn domain(
             if !is_within {
                 let place = aws.zone.as_ref().unwrap_or(domain);
                 let message = format!("`{host}` is not in the zone `{zone}`");
-                diagnostics.push(place.error(message).with_help("name a zone that all hosts are in"));
+                diagnostics.push(
+                    place
+                        .error(message)
+                        .with_help("name a zone that all hosts are in"),
+                );
             }
         }
     }

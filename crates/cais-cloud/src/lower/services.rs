@@ -24,7 +24,10 @@ impl Plan<'_> {
         root.instances.push(
             Instance::new("discovery", "discovery", "main")
                 .set("name", self.names.namespace())
-                .set("description", format!("Services of {}", self.names.prefix())),
+                .set(
+                    "description",
+                    format!("Services of {}", self.names.prefix()),
+                ),
         );
         root.instances.push(
             Instance::new("cluster", "cluster", "main")
@@ -41,16 +44,28 @@ impl Plan<'_> {
         }
         self.connections(&mut root);
         root.instances.push(self.dashboard());
-        tell(&mut root, "cluster_name", "The cluster.", output_of("cluster", "name"));
+        tell(
+            &mut root,
+            "cluster_name",
+            "The cluster.",
+            output_of("cluster", "name"),
+        );
         root.outputs.sort_by(|a, b| a.name.cmp(&b.name));
         sorted(root)
     }
 
     /// What is there already and looked up, and what the caller says.
     fn lookups(&self, root: &mut Root) {
-        let own = self.services.iter().any(|it| it.kind != Kind::Cache && task::is_own(it.service));
+        let own = self
+            .services
+            .iter()
+            .any(|it| it.kind != Kind::Cache && task::is_own(it.service));
         if own {
-            let mut tag = Input::new("image_tag", InputKind::Text, "The tag under which the images of all services were pushed.");
+            let mut tag = Input::new(
+                "image_tag",
+                InputKind::Text,
+                "The tag under which the images of all services were pushed.",
+            );
             tag.pattern = Some((
                 "^[A-Za-z0-9_][A-Za-z0-9._-]{6,127}$".to_owned(),
                 "image_tag must name one build, like a commit's hash; `latest` names whatever was pushed last.".to_owned(),
@@ -58,7 +73,9 @@ impl Plan<'_> {
             root.variables.push(tag);
         }
         for planned in &self.services {
-            if let Some(Image::Own { repository }) = planned.task.as_ref().map(|task| &task.container.image) {
+            if let Some(Image::Own { repository }) =
+                planned.task.as_ref().map(|task| &task.container.image)
+            {
                 root.data.push(Data {
                     kind: "aws_ecr_image",
                     name: planned.id.clone(),
@@ -132,7 +149,11 @@ impl Plan<'_> {
     fn edge(&self, root: &mut Root) {
         let has_domain = !self.place.hosts.is_empty();
         if self.makes_load_balancer() {
-            let ports: Vec<&str> = if has_domain { vec!["80", "443"] } else { vec!["80"] };
+            let ports: Vec<&str> = if has_domain {
+                vec!["80", "443"]
+            } else {
+                vec!["80"]
+            };
             root.instances.push(
                 Instance::new("load_balancer", "load_balancer", "main")
                     .set("name", self.names.load_balancer())
@@ -156,9 +177,13 @@ impl Plan<'_> {
         }
         for (index, certificate) in certificates.iter().enumerate().skip(1) {
             root.instances.push(
-                Instance::new("additional_certificate", format!("additional_certificate_{index}"), "main")
-                    .set("listener_arn", self.listener())
-                    .set("certificate_arn", certificate.clone()),
+                Instance::new(
+                    "additional_certificate",
+                    format!("additional_certificate_{index}"),
+                    "main",
+                )
+                .set("listener_arn", self.listener())
+                .set("certificate_arn", certificate.clone()),
             );
         }
         if self.place.dns_zone.is_some() {
@@ -238,7 +263,10 @@ impl Plan<'_> {
                 .set("execution_role", task.execution_role.as_str())
                 .set("task_role", task.task_role.as_str())
                 .set("region", self.place.region.as_str())
-                .set("execution_policy", json(self.execution_policy(planned, task))),
+                .set(
+                    "execution_policy",
+                    json(self.execution_policy(planned, task)),
+                ),
         );
         let rights = rights(planned.service);
         if !rights.is_empty() {
@@ -253,7 +281,9 @@ impl Plan<'_> {
             Image::Own { .. } => data(&format!("aws_ecr_image.{id}.image_uri")),
             Image::Named(name) => name.as_str().into(),
         };
-        let definition = task.container.definition(image, |variable| self.value_from(variable));
+        let definition = task
+            .container
+            .definition(image, |variable| self.value_from(variable));
         let architecture = match task.architecture {
             Architecture::X86_64 => "X86_64",
             Architecture::Arm64 => "ARM64",
@@ -264,8 +294,14 @@ impl Plan<'_> {
                 .set("cpu", task.size.cpu)
                 .set("memory", task.size.memory)
                 .set("architecture", architecture)
-                .set("execution_role_arn", output_of(&format!("{id}_iam"), "execution_role_arn"))
-                .set("task_role_arn", output_of(&format!("{id}_iam"), "task_role_arn"))
+                .set(
+                    "execution_role_arn",
+                    output_of(&format!("{id}_iam"), "execution_role_arn"),
+                )
+                .set(
+                    "task_role_arn",
+                    output_of(&format!("{id}_iam"), "task_role_arn"),
+                )
                 .set("container_definitions", json(list([definition])))
                 .set("log_group", task.container.log_group.as_str())
                 .set("log_retention_days", self.log_retention())
@@ -286,7 +322,9 @@ impl Plan<'_> {
         let places = self.secrets();
         let place = places.iter().find(|place| place.name == name);
         match place {
-            Some(place) if place.is_external => data(&format!("aws_secretsmanager_secret.{}.arn", place.id)),
+            Some(place) if place.is_external => {
+                data(&format!("aws_secretsmanager_secret.{}.arn", place.id))
+            }
             Some(place) => foundation(&format!("{}_secret_arn", place.id)),
             None => unreachable!("every variable's secret has a place"),
         }
@@ -299,12 +337,20 @@ impl Plan<'_> {
             // It has no resource that could be named.
             statements.push(allow(&["ecr:GetAuthorizationToken"], "*"));
             statements.push(allow(
-                &["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                &[
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:BatchGetImage",
+                    "ecr:GetDownloadUrlForLayer",
+                ],
                 foundation(&format!("{}_repository_arn", planned.id)),
             ));
         }
         let log = join(vec![
-            format!("arn:aws:logs:{}:*:log-group:{}:*", self.place.region, task.container.log_group).into(),
+            format!(
+                "arn:aws:logs:{}:*:log-group:{}:*",
+                self.place.region, task.container.log_group
+            )
+            .into(),
         ]);
         statements.push(allow(&["logs:CreateLogStream", "logs:PutLogEvents"], log));
         let mut arns: Vec<Value> = Vec::new();
@@ -338,8 +384,12 @@ impl Plan<'_> {
             .and_then(|health| health.ready.clone().or_else(|| health.path.clone()))
             .unwrap_or_else(|| "/".to_owned());
         let timing = health.map(|health| health.timing);
-        let interval = timing.map_or(10, |timing| seconds(timing.interval)).clamp(5, 300);
-        let timeout = timing.map_or(5, |timing| seconds(timing.timeout)).clamp(2, 120);
+        let interval = timing
+            .map_or(10, |timing| seconds(timing.interval))
+            .clamp(5, 300);
+        let timeout = timing
+            .map_or(5, |timing| seconds(timing.timeout))
+            .clamp(2, 120);
         let target_group = |suffix: &str, name: String| {
             instance("target_group", planned, suffix)
                 .set("name", name)
@@ -348,10 +398,16 @@ impl Plan<'_> {
                 .set("health_path", path.as_str())
                 .set("interval", interval)
                 .set("timeout", timeout.min(interval - 1))
-                .set("unhealthy_threshold", timing.map_or(3, |timing| timing.retries).clamp(2, 10))
+                .set(
+                    "unhealthy_threshold",
+                    timing.map_or(3, |timing| timing.retries).clamp(2, 10),
+                )
                 .set("deregistration_delay", deregistration_delay(service))
         };
-        root.instances.push(target_group("target_group", self.names.target_group(planned.name())));
+        root.instances.push(target_group(
+            "target_group",
+            self.names.target_group(planned.name()),
+        ));
         let shifts = strategy != Strategy::Rolling;
         if shifts {
             root.instances.push(target_group(
@@ -359,13 +415,18 @@ impl Plan<'_> {
                 self.names.alternate_target_group(planned.name()),
             ));
             root.instances.push(
-                instance("traffic_role", planned, "traffic_role").set("name", self.names.traffic_role(planned.name())),
+                instance("traffic_role", planned, "traffic_role")
+                    .set("name", self.names.traffic_role(planned.name())),
             );
         }
         let group = |suffix: &str| output_of(&format!("{}_{suffix}", planned.id), "arn");
         let count = service.routes.len();
         for (index, route) in service.routes.iter().enumerate() {
-            let suffix = if count == 1 { "route".to_owned() } else { format!("route_{}", index + 1) };
+            let suffix = if count == 1 {
+                "route".to_owned()
+            } else {
+                format!("route_{}", index + 1)
+            };
             let hosts = vec![route.host.clone().unwrap_or_else(|| "*".to_owned())];
             let paths = match route.path.as_str() {
                 "/" => vec!["/*".to_owned()],
@@ -379,7 +440,10 @@ impl Plan<'_> {
                 .set("paths", paths)
                 .set("target_group_arn", group("target_group"));
             if shifts {
-                rule = rule.set("alternate_target_group_arn", group("alternate_target_group"));
+                rule = rule.set(
+                    "alternate_target_group_arn",
+                    group("alternate_target_group"),
+                );
             }
             root.instances.push(rule);
         }
@@ -387,9 +451,23 @@ impl Plan<'_> {
 
     /// A number for a route: a host before any host, a longer path before a shorter one. Ten apart, for rules by hand.
     fn priority(&self, route: &cais_model::stack::Route) -> u32 {
-        let mut all: Vec<_> = self.services.iter().flat_map(|it| &it.service.routes).collect();
-        all.sort_by_key(|it| (it.host.is_none(), usize::MAX - it.path.len(), &it.host, &it.path));
-        let place = all.iter().position(|other| *other == route).unwrap_or_default();
+        let mut all: Vec<_> = self
+            .services
+            .iter()
+            .flat_map(|it| &it.service.routes)
+            .collect();
+        all.sort_by_key(|it| {
+            (
+                it.host.is_none(),
+                usize::MAX - it.path.len(),
+                &it.host,
+                &it.path,
+            )
+        });
+        let place = all
+            .iter()
+            .position(|other| *other == route)
+            .unwrap_or_default();
         u32::try_from(place + 1).unwrap_or(u32::MAX) * 10
     }
 
@@ -403,18 +481,25 @@ impl Plan<'_> {
                 .set("expression", expression.map_or("", |it| it.value.as_str()))
                 .set("region", self.place.region.as_str())
                 .set("cluster_arn", output_of("cluster", "arn"))
-                .set("task_family_arn", output_of(&format!("{}_task", planned.id), "family_arn"))
+                .set(
+                    "task_family_arn",
+                    output_of(&format!("{}_task", planned.id), "family_arn"),
+                )
                 .set("execution_role_arn", iam("execution_role_arn"))
                 .set("task_role_arn", iam("task_role_arn"))
                 .set("subnet_ids", foundation("private_subnet_ids"))
-                .set("security_group_id", output_of(&format!("{}_security_group", planned.id), "id"))
+                .set(
+                    "security_group_id",
+                    output_of(&format!("{}_security_group", planned.id), "id"),
+                )
                 .set("key_arn", foundation("key_arn")),
         );
     }
 
     fn ecs_service(&self, root: &mut Root, planned: &Planned<'_>) {
         let service = planned.service;
-        let of = |suffix: &str, output: &str| output_of(&format!("{}_{suffix}", planned.id), output);
+        let of =
+            |suffix: &str, output: &str| output_of(&format!("{}_{suffix}", planned.id), output);
         let module = match planned.kind {
             Kind::Web(Strategy::Rolling) => "web_service",
             Kind::Web(Strategy::BlueGreen) => "blue_green_service",
@@ -424,7 +509,9 @@ impl Plan<'_> {
             _ => "worker",
         };
         let (minimum, maximum) = bounds(service);
-        let action = service.update.map_or(FailureAction::Rollback, |update| update.failure_action);
+        let action = service
+            .update
+            .map_or(FailureAction::Rollback, |update| update.failure_action);
         let alarms = self.rollout_alarms(planned);
         let spot = service.cloud.aws.spot.map_or(0, |share| share.0);
         let mut instance = instance(module, planned, "service")
@@ -456,7 +543,11 @@ impl Plan<'_> {
         }
         let mut after = vec![format!("{}_iam", planned.id)];
         if let Kind::Web(strategy) = planned.kind {
-            let grace = service.health.as_ref().map_or(30, |it| seconds(it.timing.start_period)).max(10);
+            let grace = service
+                .health
+                .as_ref()
+                .map_or(30, |it| seconds(it.timing.start_period))
+                .max(10);
             instance = instance
                 .set("target_group_arn", of("target_group", "arn"))
                 .set("container_port", u32::from(planned.port().unwrap_or(8080)))
@@ -475,7 +566,12 @@ impl Plan<'_> {
             }
         }
         root.instances.push(instance.after(after));
-        tell(root, &format!("{}_service", planned.id), "A service of the cluster.", of("service", "name"));
+        tell(
+            root,
+            &format!("{}_service", planned.id),
+            "A service of the cluster.",
+            of("service", "name"),
+        );
     }
 
     fn scaling(&self, root: &mut Root, planned: &Planned<'_>) {
@@ -485,14 +581,20 @@ impl Plan<'_> {
         root.instances.push(
             instance("scaling", planned, "scaling")
                 .set("cluster_name", output_of("cluster", "name"))
-                .set("service_name", output_of(&format!("{}_service", planned.id), "name"))
+                .set(
+                    "service_name",
+                    output_of(&format!("{}_service", planned.id), "name"),
+                )
                 .set("min_capacity", scale.min)
                 .set("max_capacity", scale.max),
         );
         let policy = |module: &str, name: &str, target: u32| {
             instance(module, planned, &format!("scaling_by_{name}"))
                 .set("name", name)
-                .set("resource_id", output_of(&format!("{}_scaling", planned.id), "resource_id"))
+                .set(
+                    "resource_id",
+                    output_of(&format!("{}_scaling", planned.id), "resource_id"),
+                )
                 .set("target_value", target)
                 .set("out_cooldown", seconds(scale.out_cooldown))
                 .set("in_cooldown", seconds(scale.in_cooldown))
@@ -500,8 +602,13 @@ impl Plan<'_> {
         let average = |name: &str, share: Option<Percent>, metric: &str| {
             share.map(|share| policy("scaling_policy", name, share.0).set("metric", metric))
         };
-        root.instances.extend(average("cpu", scale.cpu, "ECSServiceAverageCPUUtilization"));
-        root.instances.extend(average("memory", scale.memory, "ECSServiceAverageMemoryUtilization"));
+        root.instances
+            .extend(average("cpu", scale.cpu, "ECSServiceAverageCPUUtilization"));
+        root.instances.extend(average(
+            "memory",
+            scale.memory,
+            "ECSServiceAverageMemoryUtilization",
+        ));
         if let Some(rate) = scale.requests {
             let label = join(vec![
                 self.balancer("arn_suffix"),
@@ -510,7 +617,12 @@ impl Plan<'_> {
             ]);
             root.instances.push(
                 // The load balancer counts by the minute.
-                policy("request_scaling_policy", "requests", rate.saturating_mul(60)).set("resource_label", label),
+                policy(
+                    "request_scaling_policy",
+                    "requests",
+                    rate.saturating_mul(60),
+                )
+                .set("resource_label", label),
             );
         }
     }
@@ -520,11 +632,21 @@ impl Plan<'_> {
         for planned in &self.services {
             if let (Kind::Web(_), Some(port)) = (planned.kind, planned.port()) {
                 root.instances.push(
-                    Instance::new("connection", format!("load_balancer_to_{}", planned.id), &planned.id)
-                        .set("description", format!("The load balancer calls {}", planned.name()))
-                        .set("from_security_group_id", self.balancer("security_group_id"))
-                        .set("to_security_group_id", output_of(&format!("{}_security_group", planned.id), "id"))
-                        .set("port", u32::from(port)),
+                    Instance::new(
+                        "connection",
+                        format!("load_balancer_to_{}", planned.id),
+                        &planned.id,
+                    )
+                    .set(
+                        "description",
+                        format!("The load balancer calls {}", planned.name()),
+                    )
+                    .set("from_security_group_id", self.balancer("security_group_id"))
+                    .set(
+                        "to_security_group_id",
+                        output_of(&format!("{}_security_group", planned.id), "id"),
+                    )
+                    .set("port", u32::from(port)),
                 );
             }
         }
@@ -535,8 +657,14 @@ impl Plan<'_> {
             };
             root.instances.push(
                 Instance::new("connection", format!("{}_to_{}", from.id, to.id), &from.id)
-                    .set("description", format!("{} calls {}", from.name(), to.name()))
-                    .set("from_security_group_id", output_of(&format!("{}_security_group", from.id), "id"))
+                    .set(
+                        "description",
+                        format!("{} calls {}", from.name(), to.name()),
+                    )
+                    .set(
+                        "from_security_group_id",
+                        output_of(&format!("{}_security_group", from.id), "id"),
+                    )
                     .set("to_security_group_id", target)
                     .set("port", u32::from(port)),
             );
@@ -562,12 +690,18 @@ fn shift_arguments(instance: Instance, planned: &Planned<'_>, strategy: Strategy
         .set("alternate_target_group_arn", of("alternate_target_group"))
         .set("listener_rule_arn", of("route"))
         .set("traffic_role_arn", of("traffic_role"))
-        .set("bake_minutes", minutes(shift.bake.unwrap_or(Duration::from_secs(300))));
+        .set(
+            "bake_minutes",
+            minutes(shift.bake.unwrap_or(Duration::from_secs(300))),
+        );
     let default = if strategy == Strategy::Canary { 10 } else { 20 };
     match strategy {
         Strategy::Canary | Strategy::Linear => instance
             .set("step_percent", shift.step.map_or(default, |step| step.0))
-            .set("step_bake_minutes", minutes(shift.step_bake.unwrap_or(Duration::from_secs(300)))),
+            .set(
+                "step_bake_minutes",
+                minutes(shift.step_bake.unwrap_or(Duration::from_secs(300))),
+            ),
         Strategy::BlueGreen | Strategy::Rolling => instance,
     }
 }
@@ -578,7 +712,12 @@ fn minutes(duration: Duration) -> u32 {
 
 /// Ports of the internet that a service may call.
 fn egress(service: &Service) -> Value {
-    let ports = service.cloud.aws.egress.clone().unwrap_or_else(|| vec![443]);
+    let ports = service
+        .cloud
+        .aws
+        .egress
+        .clone()
+        .unwrap_or_else(|| vec![443]);
     ports
         .iter()
         .map(ToString::to_string)
@@ -639,7 +778,10 @@ fn bounds(service: &Service) -> (u32, u32) {
 
 /// What the file says, else 30 s, but not longer than a task has to stop.
 fn deregistration_delay(service: &Service) -> u32 {
-    let own = service.rollout.as_ref().and_then(|rollout| rollout.deregistration_delay);
+    let own = service
+        .rollout
+        .as_ref()
+        .and_then(|rollout| rollout.deregistration_delay);
     match own {
         Some(delay) => seconds(delay).min(3600),
         None => seconds(service.stop_grace_period).clamp(5, 30),

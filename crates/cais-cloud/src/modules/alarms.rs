@@ -11,25 +11,33 @@ pub(super) fn notification_topic() -> Module {
         .resource(Resource::new(
             "aws_sns_topic",
             "this",
-            Body::new().set("name", input("name")).set("kms_master_key_id", input("key_arn")),
+            Body::new()
+                .set("name", input("name"))
+                .set("kms_master_key_id", input("key_arn")),
         ))
         .output("arn", "The topic.", attribute("aws_sns_topic.this.arn"))
 }
 
 /// A mail for each alarm.
 pub(super) fn email_subscription() -> Module {
-    Module::new("email_subscription", "A mail for each alarm, once its receiver has confirmed.")
-        .input("topic_arn", Kind::Text, "The topic.")
-        .input("address", Kind::Text, "Who is told.")
-        .resource(subscription("email", "address"))
+    Module::new(
+        "email_subscription",
+        "A mail for each alarm, once its receiver has confirmed.",
+    )
+    .input("topic_arn", Kind::Text, "The topic.")
+    .input("address", Kind::Text, "Who is told.")
+    .resource(subscription("email", "address"))
 }
 
 /// A POST for each alarm.
 pub(super) fn webhook_subscription() -> Module {
-    Module::new("webhook_subscription", "A POST for each alarm, once the receiver has confirmed.")
-        .input("topic_arn", Kind::Text, "The topic.")
-        .input("url", Kind::Text, "Where it goes.")
-        .resource(subscription("https", "url"))
+    Module::new(
+        "webhook_subscription",
+        "A POST for each alarm, once the receiver has confirmed.",
+    )
+    .input("topic_arn", Kind::Text, "The topic.")
+    .input("url", Kind::Text, "Where it goes.")
+    .resource(subscription("https", "url"))
 }
 
 fn subscription(protocol: &str, endpoint: &str) -> Resource {
@@ -48,12 +56,28 @@ fn alarm_module(name: &str, description: &'static str) -> Module {
     Module::new(name, description)
         .input("name", Kind::Text, "The alarm.")
         .input("description", Kind::Text, "What it means.")
-        .input("comparison", Kind::Text, "Which side of the threshold is bad.")
+        .input(
+            "comparison",
+            Kind::Text,
+            "Which side of the threshold is bad.",
+        )
         .input("threshold", Kind::Number, "The threshold.")
         .input("period", Kind::Number, "Seconds of one datapoint.")
-        .input("datapoints_to_alarm", Kind::Number, "Datapoints that must be bad …")
-        .input("evaluation_periods", Kind::Number, "… of so many last ones.")
-        .input("treat_missing_data", Kind::Text, "What a period without data counts as.")
+        .input(
+            "datapoints_to_alarm",
+            Kind::Number,
+            "Datapoints that must be bad …",
+        )
+        .input(
+            "evaluation_periods",
+            Kind::Number,
+            "… of so many last ones.",
+        )
+        .input(
+            "treat_missing_data",
+            Kind::Text,
+            "What a period without data counts as.",
+        )
         .input("topic_arns", Kind::texts(), "Who is told.")
 }
 
@@ -73,7 +97,11 @@ fn common() -> Body {
 fn finished(module: Module, body: Body) -> Module {
     module
         .resource(Resource::new("aws_cloudwatch_metric_alarm", "this", body))
-        .output("name", "The alarm.", attribute("aws_cloudwatch_metric_alarm.this.alarm_name"))
+        .output(
+            "name",
+            "The alarm.",
+            attribute("aws_cloudwatch_metric_alarm.this.alarm_name"),
+        )
 }
 
 /// One metric.
@@ -94,11 +122,14 @@ pub(super) fn alarm() -> Module {
 
 /// A percentile.
 pub(super) fn percentile_alarm() -> Module {
-    let module = alarm_module("percentile_alarm", "An alarm on a percentile of one metric.")
-        .input("namespace", Kind::Text, "Whose metric it is.")
-        .input("metric", Kind::Text, "What is measured.")
-        .input("percentile", Kind::Text, "Which percentile: p99.")
-        .input("dimensions", Kind::text_map(), "Of what.");
+    let module = alarm_module(
+        "percentile_alarm",
+        "An alarm on a percentile of one metric.",
+    )
+    .input("namespace", Kind::Text, "Whose metric it is.")
+    .input("metric", Kind::Text, "What is measured.")
+    .input("percentile", Kind::Text, "Which percentile: p99.")
+    .input("dimensions", Kind::text_map(), "Of what.");
     let body = common()
         .set("namespace", input("namespace"))
         .set("metric_name", input("metric"))
@@ -129,42 +160,63 @@ pub(super) fn error_rate_alarm() -> Module {
     };
     let rate = Body::new()
         .set("id", "rate")
-        .because("A period without a failure has no datapoint of failures.", "expression", "100 * FILL(errors, 0) / requests")
+        .because(
+            "A period without a failure has no datapoint of failures.",
+            "expression",
+            "100 * FILL(errors, 0) / requests",
+        )
         .set("label", "5xx, percent of requests")
         .set("return_data", true);
-    let module = alarm_module("error_rate_alarm", "An alarm on the share of requests that are answered with a 5xx.")
-        .input("load_balancer", Kind::Text, "The load balancer, as CloudWatch names it.")
-        .input("target_group", Kind::Text, "The target group, as CloudWatch names it.");
+    let module = alarm_module(
+        "error_rate_alarm",
+        "An alarm on the share of requests that are answered with a 5xx.",
+    )
+    .input(
+        "load_balancer",
+        Kind::Text,
+        "The load balancer, as CloudWatch names it.",
+    )
+    .input(
+        "target_group",
+        Kind::Text,
+        "The target group, as CloudWatch names it.",
+    );
     let body = common()
         .block("metric_query", rate)
-        .block("metric_query", metric("errors", "HTTPCode_Target_5XX_Count"))
+        .block(
+            "metric_query",
+            metric("errors", "HTTPCode_Target_5XX_Count"),
+        )
         .block("metric_query", metric("requests", "RequestCount"));
     finished(module, body)
 }
 
 /// Log lines, counted.
 pub(super) fn log_metric() -> Module {
-    Module::new("log_metric", "Counts the lines of a log that match a pattern.")
-        .input("name", Kind::Text, "The metric.")
-        .input("namespace", Kind::Text, "Whose it is.")
-        .input("log_group", Kind::Text, "Whose lines are counted.")
-        .input("pattern", Kind::Text, "Which lines.")
-        .resource(Resource::new(
-            "aws_cloudwatch_log_metric_filter",
-            "this",
-            Body::new()
-                .set("name", input("name"))
-                .set("log_group_name", input("log_group"))
-                .set("pattern", input("pattern"))
-                .block(
-                    "metric_transformation",
-                    Body::new()
-                        .set("name", input("name"))
-                        .set("namespace", input("namespace"))
-                        .set("value", "1")
-                        .set("default_value", "0"),
-                ),
-        ))
+    Module::new(
+        "log_metric",
+        "Counts the lines of a log that match a pattern.",
+    )
+    .input("name", Kind::Text, "The metric.")
+    .input("namespace", Kind::Text, "Whose it is.")
+    .input("log_group", Kind::Text, "Whose lines are counted.")
+    .input("pattern", Kind::Text, "Which lines.")
+    .resource(Resource::new(
+        "aws_cloudwatch_log_metric_filter",
+        "this",
+        Body::new()
+            .set("name", input("name"))
+            .set("log_group_name", input("log_group"))
+            .set("pattern", input("pattern"))
+            .block(
+                "metric_transformation",
+                Body::new()
+                    .set("name", input("name"))
+                    .set("namespace", input("namespace"))
+                    .set("value", "1")
+                    .set("default_value", "0"),
+            ),
+    ))
 }
 
 /// The dashboard.

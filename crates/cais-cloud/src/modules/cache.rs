@@ -14,15 +14,25 @@ pub(super) fn cache() -> Module {
         .set("num_cache_clusters", input("nodes"))
         .set("automatic_failover_enabled", input("multi_az"))
         .set("multi_az_enabled", input("multi_az"))
-        .set("parameter_group_name", attribute("aws_elasticache_parameter_group.this.name"))
-        .set("subnet_group_name", attribute("aws_elasticache_subnet_group.this.name"))
+        .set(
+            "parameter_group_name",
+            attribute("aws_elasticache_parameter_group.this.name"),
+        )
+        .set(
+            "subnet_group_name",
+            attribute("aws_elasticache_subnet_group.this.name"),
+        )
         .set("security_group_ids", list([input("security_group_id")]))
         .set("at_rest_encryption_enabled", true)
         .set("kms_key_id", input("key_arn"))
         .set("transit_encryption_enabled", true)
         .set("transit_encryption_mode", "required")
         .set("auto_minor_version_upgrade", true)
-        .because("A cache can be computed again.", "snapshot_retention_limit", 0_i64);
+        .because(
+            "A cache can be computed again.",
+            "snapshot_retention_limit",
+            0_i64,
+        );
     Module::new("cache", "A Valkey cache with TLS, which speaks Redis' protocol.")
         .input("name", Kind::Text, "The replication group.")
         .input("description", Kind::Text, "Whose it is.")

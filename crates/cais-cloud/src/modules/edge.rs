@@ -84,85 +84,125 @@ pub(super) fn https_listener() -> Module {
             .set("protocol", "HTTPS")
             .set("status_code", "HTTP_301"),
     );
-    Module::new("https_listener", "HTTPS with TLS 1.3 and 1.2; HTTP leads to it.")
-        .input("load_balancer_arn", Kind::Text, "The load balancer.")
-        .input("certificate_arn", Kind::Text, "The certificate.")
-        .resource(Resource::new(
+    Module::new(
+        "https_listener",
+        "HTTPS with TLS 1.3 and 1.2; HTTP leads to it.",
+    )
+    .input("load_balancer_arn", Kind::Text, "The load balancer.")
+    .input("certificate_arn", Kind::Text, "The certificate.")
+    .resource(Resource::new(
+        "aws_lb_listener",
+        "http",
+        Body::new()
+            .set("load_balancer_arn", input("load_balancer_arn"))
+            .set("port", 80_i64)
+            .set("protocol", "HTTP")
+            .block("default_action", redirect),
+    ))
+    .resource(Resource::new(
+        "aws_lb_listener",
+        "https",
+        Body::new()
+            .set("load_balancer_arn", input("load_balancer_arn"))
+            .set("port", 443_i64)
+            .set("protocol", "HTTPS")
+            .set("ssl_policy", "ELBSecurityPolicy-TLS13-1-2-2021-06")
+            .set("certificate_arn", input("certificate_arn"))
+            .block("default_action", not_found()),
+    ))
+    .output(
+        "arn",
+        "The listener that routes belong to.",
+        attribute("aws_lb_listener.https.arn"),
+    )
+}
+
+/// HTTP alone, where there is no domain and so no certificate.
+pub(super) fn http_listener() -> Module {
+    Module::new(
+        "http_listener",
+        "Plain HTTP: without a domain there is no certificate.",
+    )
+    .input("load_balancer_arn", Kind::Text, "The load balancer.")
+    .resource(
+        Resource::new(
             "aws_lb_listener",
             "http",
             Body::new()
                 .set("load_balancer_arn", input("load_balancer_arn"))
                 .set("port", 80_i64)
                 .set("protocol", "HTTP")
-                .block("default_action", redirect),
-        ))
-        .resource(Resource::new(
-            "aws_lb_listener",
-            "https",
-            Body::new()
-                .set("load_balancer_arn", input("load_balancer_arn"))
-                .set("port", 443_i64)
-                .set("protocol", "HTTPS")
-                .set("ssl_policy", "ELBSecurityPolicy-TLS13-1-2-2021-06")
-                .set("certificate_arn", input("certificate_arn"))
                 .block("default_action", not_found()),
-        ))
-        .output("arn", "The listener that routes belong to.", attribute("aws_lb_listener.https.arn"))
-}
-
-/// HTTP alone, where there is no domain and so no certificate.
-pub(super) fn http_listener() -> Module {
-    Module::new("http_listener", "Plain HTTP: without a domain there is no certificate.")
-        .input("load_balancer_arn", Kind::Text, "The load balancer.")
-        .resource(
-            Resource::new(
-                "aws_lb_listener",
-                "http",
-                Body::new()
-                    .set("load_balancer_arn", input("load_balancer_arn"))
-                    .set("port", 80_i64)
-                    .set("protocol", "HTTP")
-                    .block("default_action", not_found()),
-            )
-            .skip("CKV_AWS_2", "there is no domain, so there is no certificate: x-cais.aws.domain")
-            .skip("CKV_AWS_103", "there is no domain, so there is no certificate: x-cais.aws.domain"),
         )
-        .output("arn", "The listener that routes belong to.", attribute("aws_lb_listener.http.arn"))
+        .skip(
+            "CKV_AWS_2",
+            "there is no domain, so there is no certificate: x-cais.aws.domain",
+        )
+        .skip(
+            "CKV_AWS_103",
+            "there is no domain, so there is no certificate: x-cais.aws.domain",
+        ),
+    )
+    .output(
+        "arn",
+        "The listener that routes belong to.",
+        attribute("aws_lb_listener.http.arn"),
+    )
 }
 
 /// A certificate that is validated by DNS.
 pub(super) fn certificate() -> Module {
     let option = |field: &str| only("aws_acm_certificate.this.domain_validation_options", field);
-    Module::new("certificate", "A certificate for one name, validated by a record in its zone and renewed by AWS.")
-        .input("domain", Kind::Text, "The name.")
-        .input("zone_id", Kind::Text, "The Route 53 zone that the name is in.")
-        .resource(
-            Resource::new(
-                "aws_acm_certificate",
-                "this",
-                Body::new().set("domain_name", input("domain")).set("validation_method", "DNS"),
-            )
-            .create_before_destroy(),
-        )
-        .resource(Resource::new(
-            "aws_route53_record",
-            "validation",
-            Body::new()
-                .set("zone_id", input("zone_id"))
-                .set("name", option("resource_record_name"))
-                .set("type", option("resource_record_type"))
-                .set("records", list([option("resource_record_value")]))
-                .set("ttl", 60_i64)
-                .because("Two environments with one name ask for the same record.", "allow_overwrite", true),
-        ))
-        .resource(Resource::new(
-            "aws_acm_certificate_validation",
+    Module::new(
+        "certificate",
+        "A certificate for one name, validated by a record in its zone and renewed by AWS.",
+    )
+    .input("domain", Kind::Text, "The name.")
+    .input(
+        "zone_id",
+        Kind::Text,
+        "The Route 53 zone that the name is in.",
+    )
+    .resource(
+        Resource::new(
+            "aws_acm_certificate",
             "this",
             Body::new()
-                .set("certificate_arn", attribute("aws_acm_certificate.this.arn"))
-                .set("validation_record_fqdns", list([attribute("aws_route53_record.validation.fqdn")])),
-        ))
-        .output("arn", "The certificate, once it is valid.", attribute("aws_acm_certificate_validation.this.certificate_arn"))
+                .set("domain_name", input("domain"))
+                .set("validation_method", "DNS"),
+        )
+        .create_before_destroy(),
+    )
+    .resource(Resource::new(
+        "aws_route53_record",
+        "validation",
+        Body::new()
+            .set("zone_id", input("zone_id"))
+            .set("name", option("resource_record_name"))
+            .set("type", option("resource_record_type"))
+            .set("records", list([option("resource_record_value")]))
+            .set("ttl", 60_i64)
+            .because(
+                "Two environments with one name ask for the same record.",
+                "allow_overwrite",
+                true,
+            ),
+    ))
+    .resource(Resource::new(
+        "aws_acm_certificate_validation",
+        "this",
+        Body::new()
+            .set("certificate_arn", attribute("aws_acm_certificate.this.arn"))
+            .set(
+                "validation_record_fqdns",
+                list([attribute("aws_route53_record.validation.fqdn")]),
+            ),
+    ))
+    .output(
+        "arn",
+        "The certificate, once it is valid.",
+        attribute("aws_acm_certificate_validation.this.certificate_arn"),
+    )
 }
 
 /// One more certificate for a listener.
@@ -183,7 +223,11 @@ pub(super) fn additional_certificate() -> Module {
 pub(super) fn dns_record() -> Module {
     Module::new("dns_record", "A name that leads to the load balancer.")
         .input("name", Kind::Text, "The name.")
-        .input("zone_id", Kind::Text, "The Route 53 zone that the name is in.")
+        .input(
+            "zone_id",
+            Kind::Text,
+            "The Route 53 zone that the name is in.",
+        )
         .input("target", Kind::Text, "The load balancer's address.")
         .input("target_zone_id", Kind::Text, "The zone of that address.")
         .resource(Resource::new(
@@ -258,7 +302,11 @@ pub(super) fn target_group() -> Module {
 fn route_module(name: &str, description: &'static str) -> Module {
     Module::new(name, description)
         .input("listener_arn", Kind::Text, "The listener.")
-        .input("priority", Kind::Number, "Lower is asked first: longer paths before shorter ones.")
+        .input(
+            "priority",
+            Kind::Number,
+            "Lower is asked first: longer paths before shorter ones.",
+        )
         .input("hosts", Kind::texts(), "Names that match; `*` is any.")
         .input("paths", Kind::texts(), "Paths that match.")
 }
@@ -291,7 +339,11 @@ pub(super) fn route() -> Module {
                     .set("target_group_arn", input("target_group_arn")),
             ),
         ))
-        .output("arn", "The rule.", attribute("aws_lb_listener_rule.this.arn"))
+        .output(
+            "arn",
+            "The rule.",
+            attribute("aws_lb_listener_rule.this.arn"),
+        )
 }
 
 /// The same, between two target groups.

@@ -12,7 +12,10 @@ pub(super) fn encryption() -> Module {
         ("Effect", "Allow".into()),
         (
             "Principal",
-            map([("AWS", template(["arn:aws:iam::".into(), account(), ":root".into()]))]),
+            map([(
+                "AWS",
+                template(["arn:aws:iam::".into(), account(), ":root".into()]),
+            )]),
         ),
         ("Action", "kms:*".into()),
         ("Resource", "*".into()),
@@ -22,11 +25,21 @@ pub(super) fn encryption() -> Module {
         ("Effect", "Allow".into()),
         (
             "Principal",
-            map([("Service", template(["logs.".into(), input("region"), ".amazonaws.com".into()]))]),
+            map([(
+                "Service",
+                template(["logs.".into(), input("region"), ".amazonaws.com".into()]),
+            )]),
         ),
         (
             "Action",
-            vec!["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"].into(),
+            vec![
+                "kms:Encrypt*",
+                "kms:Decrypt*",
+                "kms:ReEncrypt*",
+                "kms:GenerateDataKey*",
+                "kms:Describe*",
+            ]
+            .into(),
         ),
         ("Resource", "*".into()),
         (
@@ -49,10 +62,16 @@ pub(super) fn encryption() -> Module {
     let alarms = map([
         ("Sid", "Alarms".into()),
         ("Effect", "Allow".into()),
-        ("Principal", map([("Service", "cloudwatch.amazonaws.com".into())])),
+        (
+            "Principal",
+            map([("Service", "cloudwatch.amazonaws.com".into())]),
+        ),
         ("Action", vec!["kms:Decrypt", "kms:GenerateDataKey*"].into()),
         ("Resource", "*".into()),
-        ("Condition", map([("StringEquals", map([("aws:SourceAccount", account())]))])),
+        (
+            "Condition",
+            map([("StringEquals", map([("aws:SourceAccount", account())]))]),
+        ),
     ]);
     Module::new("encryption", "The key that logs, secrets, images and the cache of an environment are encrypted with.")
         .input("name", Kind::Text, "What the key is for.")
@@ -85,7 +104,10 @@ pub(super) fn encryption() -> Module {
 pub(super) fn registry() -> Module {
     let rule = map([
         ("rulePriority", 1_i64.into()),
-        ("description", "keep the last images, so that a rollback finds its own".into()),
+        (
+            "description",
+            "keep the last images, so that a rollback finds its own".into(),
+        ),
         (
             "selection",
             map([
@@ -212,56 +234,67 @@ pub(super) fn connection() -> Module {
 
 /// Ways to AWS's own services that do not lead through the internet.
 pub(super) fn interface_endpoints() -> Module {
-    Module::new("interface_endpoints", "Ways to services of AWS that do not lead through a NAT gateway.")
-        .input("name", Kind::Text, "What names begin with.")
-        .input("region", Kind::Text, "The region.")
-        .input("vpc_id", Kind::Text, "The VPC.")
-        .input("subnet_ids", Kind::texts(), "Where they are reached.")
-        .input("cidr_blocks", Kind::texts(), "Who may call them.")
-        .input("services", Kind::texts(), "The services: ecr.api, logs.")
-        .resource(
-            Resource::new(
-                "aws_security_group",
-                "this",
-                Body::new()
-                    .set("name", template([input("name"), "-endpoints".into()]))
-                    .set("description", "Interface endpoints")
-                    .set("vpc_id", input("vpc_id")),
-            )
-            .create_before_destroy()
-            .skip("CKV2_AWS_5", "it is attached to the endpoints below"),
+    Module::new(
+        "interface_endpoints",
+        "Ways to services of AWS that do not lead through a NAT gateway.",
+    )
+    .input("name", Kind::Text, "What names begin with.")
+    .input("region", Kind::Text, "The region.")
+    .input("vpc_id", Kind::Text, "The VPC.")
+    .input("subnet_ids", Kind::texts(), "Where they are reached.")
+    .input("cidr_blocks", Kind::texts(), "Who may call them.")
+    .input("services", Kind::texts(), "The services: ecr.api, logs.")
+    .resource(
+        Resource::new(
+            "aws_security_group",
+            "this",
+            Body::new()
+                .set("name", template([input("name"), "-endpoints".into()]))
+                .set("description", "Interface endpoints")
+                .set("vpc_id", input("vpc_id")),
         )
-        .resource(
-            Resource::new(
-                "aws_vpc_security_group_ingress_rule",
-                "this",
-                Body::new()
-                    .set("security_group_id", attribute("aws_security_group.this.id"))
-                    .set("description", "HTTPS from the private subnets")
-                    .set("cidr_ipv4", each_value())
-                    .set("ip_protocol", "tcp")
-                    .set("from_port", 443_i64)
-                    .set("to_port", 443_i64),
-            )
-            .for_each(ForEach::Set("cidr_blocks")),
+        .create_before_destroy()
+        .skip("CKV2_AWS_5", "it is attached to the endpoints below"),
+    )
+    .resource(
+        Resource::new(
+            "aws_vpc_security_group_ingress_rule",
+            "this",
+            Body::new()
+                .set("security_group_id", attribute("aws_security_group.this.id"))
+                .set("description", "HTTPS from the private subnets")
+                .set("cidr_ipv4", each_value())
+                .set("ip_protocol", "tcp")
+                .set("from_port", 443_i64)
+                .set("to_port", 443_i64),
         )
-        .resource(
-            Resource::new(
-                "aws_vpc_endpoint",
-                "this",
-                Body::new()
-                    .set("vpc_id", input("vpc_id"))
-                    .set(
-                        "service_name",
-                        template(["com.amazonaws.".into(), input("region"), ".".into(), each_value()]),
-                    )
-                    .set("vpc_endpoint_type", "Interface")
-                    .set("private_dns_enabled", true)
-                    .set("subnet_ids", input("subnet_ids"))
-                    .set("security_group_ids", list([attribute("aws_security_group.this.id")])),
-            )
-            .for_each(ForEach::Set("services")),
+        .for_each(ForEach::Set("cidr_blocks")),
+    )
+    .resource(
+        Resource::new(
+            "aws_vpc_endpoint",
+            "this",
+            Body::new()
+                .set("vpc_id", input("vpc_id"))
+                .set(
+                    "service_name",
+                    template([
+                        "com.amazonaws.".into(),
+                        input("region"),
+                        ".".into(),
+                        each_value(),
+                    ]),
+                )
+                .set("vpc_endpoint_type", "Interface")
+                .set("private_dns_enabled", true)
+                .set("subnet_ids", input("subnet_ids"))
+                .set(
+                    "security_group_ids",
+                    list([attribute("aws_security_group.this.id")]),
+                ),
         )
+        .for_each(ForEach::Set("services")),
+    )
 }
 
 /// The bucket of access logs.
@@ -271,74 +304,124 @@ pub(super) fn log_bucket() -> Module {
     let write = map([
         ("Sid", "LoadBalancerWrites".into()),
         ("Effect", "Allow".into()),
-        ("Principal", map([("Service", "logdelivery.elasticloadbalancing.amazonaws.com".into())])),
+        (
+            "Principal",
+            map([(
+                "Service",
+                "logdelivery.elasticloadbalancing.amazonaws.com".into(),
+            )]),
+        ),
         ("Action", "s3:PutObject".into()),
         ("Resource", objects()),
-        ("Condition", map([("StringEquals", map([("aws:SourceAccount", input("account"))]))])),
+        (
+            "Condition",
+            map([(
+                "StringEquals",
+                map([("aws:SourceAccount", input("account"))]),
+            )]),
+        ),
     ]);
     let tls = map([
         ("Sid", "TlsOnly".into()),
         ("Effect", "Deny".into()),
         ("Principal", "*".into()),
         ("Action", "s3:*".into()),
-        ("Resource", list([attribute("aws_s3_bucket.this.arn"), objects()])),
-        ("Condition", map([("Bool", map([("aws:SecureTransport", "false".into())]))])),
+        (
+            "Resource",
+            list([attribute("aws_s3_bucket.this.arn"), objects()]),
+        ),
+        (
+            "Condition",
+            map([("Bool", map([("aws:SecureTransport", "false".into())]))]),
+        ),
     ]);
     let rule = Body::new()
         .set("id", "expire")
         .set("status", "Enabled")
         .block("filter", Body::new())
-        .block("expiration", Body::new().set("days", input("retention_days")))
-        .block("noncurrent_version_expiration", Body::new().set("noncurrent_days", 7_i64))
-        .block("abort_incomplete_multipart_upload", Body::new().set("days_after_initiation", 7_i64));
-    Module::new("log_bucket", "The bucket of the load balancer's access logs.")
-        .input("name", Kind::Text, "The bucket.")
-        .input("account", Kind::Text, "The account whose load balancers write here.")
-        .input("retention_days", Kind::Number, "How long logs are kept.")
-        .resource(
-            Resource::new("aws_s3_bucket", "this", Body::new().set("bucket", input("name")))
-                .skip("CKV_AWS_18", "it holds access logs; logging who reads them would never end")
-                .skip("CKV_AWS_144", "access logs are not worth a second region")
-                .skip("CKV_AWS_145", "load balancers write to buckets with SSE-S3 only")
-                .skip("CKV2_AWS_62", "nobody waits for a log file"),
+        .block(
+            "expiration",
+            Body::new().set("days", input("retention_days")),
         )
-        .resource(Resource::new(
-            "aws_s3_bucket_public_access_block",
+        .block(
+            "noncurrent_version_expiration",
+            Body::new().set("noncurrent_days", 7_i64),
+        )
+        .block(
+            "abort_incomplete_multipart_upload",
+            Body::new().set("days_after_initiation", 7_i64),
+        );
+    Module::new(
+        "log_bucket",
+        "The bucket of the load balancer's access logs.",
+    )
+    .input("name", Kind::Text, "The bucket.")
+    .input(
+        "account",
+        Kind::Text,
+        "The account whose load balancers write here.",
+    )
+    .input("retention_days", Kind::Number, "How long logs are kept.")
+    .resource(
+        Resource::new(
+            "aws_s3_bucket",
             "this",
-            Body::new()
-                .set("bucket", bucket())
-                .set("block_public_acls", true)
-                .set("block_public_policy", true)
-                .set("ignore_public_acls", true)
-                .set("restrict_public_buckets", true),
-        ))
-        .resource(Resource::new(
-            "aws_s3_bucket_versioning",
-            "this",
-            Body::new()
-                .set("bucket", bucket())
-                .block("versioning_configuration", Body::new().set("status", "Enabled")),
-        ))
-        .resource(Resource::new(
-            "aws_s3_bucket_server_side_encryption_configuration",
-            "this",
-            Body::new().set("bucket", bucket()).block(
-                "rule",
-                Body::new().block(
-                    "apply_server_side_encryption_by_default",
-                    Body::new().set("sse_algorithm", "AES256"),
-                ),
+            Body::new().set("bucket", input("name")),
+        )
+        .skip(
+            "CKV_AWS_18",
+            "it holds access logs; logging who reads them would never end",
+        )
+        .skip("CKV_AWS_144", "access logs are not worth a second region")
+        .skip(
+            "CKV_AWS_145",
+            "load balancers write to buckets with SSE-S3 only",
+        )
+        .skip("CKV2_AWS_62", "nobody waits for a log file"),
+    )
+    .resource(Resource::new(
+        "aws_s3_bucket_public_access_block",
+        "this",
+        Body::new()
+            .set("bucket", bucket())
+            .set("block_public_acls", true)
+            .set("block_public_policy", true)
+            .set("ignore_public_acls", true)
+            .set("restrict_public_buckets", true),
+    ))
+    .resource(Resource::new(
+        "aws_s3_bucket_versioning",
+        "this",
+        Body::new().set("bucket", bucket()).block(
+            "versioning_configuration",
+            Body::new().set("status", "Enabled"),
+        ),
+    ))
+    .resource(Resource::new(
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "this",
+        Body::new().set("bucket", bucket()).block(
+            "rule",
+            Body::new().block(
+                "apply_server_side_encryption_by_default",
+                Body::new().set("sse_algorithm", "AES256"),
             ),
-        ))
-        .resource(Resource::new(
-            "aws_s3_bucket_lifecycle_configuration",
-            "this",
-            Body::new().set("bucket", bucket()).block("rule", rule),
-        ))
-        .resource(Resource::new(
+        ),
+    ))
+    .resource(Resource::new(
+        "aws_s3_bucket_lifecycle_configuration",
+        "this",
+        Body::new().set("bucket", bucket()).block("rule", rule),
+    ))
+    .resource(
+        Resource::new(
             "aws_s3_bucket_policy",
             "this",
-            Body::new().set("bucket", bucket()).set("policy", json(policy(vec![write, tls]))),
-        ).after(&["aws_s3_bucket_public_access_block.this"]))
-        .output("name", "The bucket.", bucket())
+            Body::new()
+                .set("bucket", bucket())
+                .set("policy", json(policy(vec![write, tls]))),
+        )
+        .after(&["aws_s3_bucket_public_access_block.this"]),
+    )
+    .output("name", "The bucket.", bucket())
 }

@@ -21,7 +21,10 @@ pub(super) fn github_provider() -> Module {
 pub(super) fn pipeline_access() -> Module {
     let role = |duty: &str, subjects: &str| {
         Body::new()
-            .set("name", template([input("name"), format!("-pipeline-{duty}").into()]))
+            .set(
+                "name",
+                template([input("name"), format!("-pipeline-{duty}").into()]),
+            )
             .set("max_session_duration", 3600_i64)
             .set("assume_role_policy", json(trust(subjects)))
     };
@@ -91,7 +94,11 @@ fn trust(subjects: &str) -> Value {
 }
 
 fn bucket_objects(pattern: &str) -> Value {
-    template(["arn:aws:s3:::".into(), input("state_bucket"), format!("/{pattern}").into()])
+    template([
+        "arn:aws:s3:::".into(),
+        input("state_bucket"),
+        format!("/{pattern}").into(),
+    ])
 }
 
 fn state_lock() -> Value {
@@ -199,7 +206,11 @@ fn deploy() -> Vec<Value> {
             input("repository_arns"),
         ),
         allow(
-            &["logs:FilterLogEvents", "logs:GetLogEvents", "logs:DescribeLogStreams"],
+            &[
+                "logs:FilterLogEvents",
+                "logs:GetLogEvents",
+                "logs:DescribeLogStreams",
+            ],
             list([named("logs", "log-group:/ecs/", "/*")]),
         ),
         allow(

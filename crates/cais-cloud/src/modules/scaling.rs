@@ -17,13 +17,22 @@ pub(super) fn scaling() -> Module {
                 .set("service_namespace", "ecs")
                 .set(
                     "resource_id",
-                    template(["service/".into(), input("cluster_name"), "/".into(), input("service_name")]),
+                    template([
+                        "service/".into(),
+                        input("cluster_name"),
+                        "/".into(),
+                        input("service_name"),
+                    ]),
                 )
                 .set("scalable_dimension", "ecs:service:DesiredCount")
                 .set("min_capacity", input("min_capacity"))
                 .set("max_capacity", input("max_capacity")),
         ))
-        .output("resource_id", "What is scaled.", attribute("aws_appautoscaling_target.this.resource_id"))
+        .output(
+            "resource_id",
+            "What is scaled.",
+            attribute("aws_appautoscaling_target.this.resource_id"),
+        )
 }
 
 fn policy(name: &str, description: &'static str, metric: Body, with_label: bool) -> Module {
@@ -31,10 +40,22 @@ fn policy(name: &str, description: &'static str, metric: Body, with_label: bool)
         .input("name", Kind::Text, "The policy.")
         .input("resource_id", Kind::Text, "What is scaled.")
         .input("target_value", Kind::Number, "The average to keep.")
-        .input("out_cooldown", Kind::Number, "Seconds to wait after tasks were added.")
-        .input("in_cooldown", Kind::Number, "Seconds to wait after tasks were taken away.");
+        .input(
+            "out_cooldown",
+            Kind::Number,
+            "Seconds to wait after tasks were added.",
+        )
+        .input(
+            "in_cooldown",
+            Kind::Number,
+            "Seconds to wait after tasks were taken away.",
+        );
     module = if with_label {
-        module.input("resource_label", Kind::Text, "The load balancer and the target group, as CloudWatch names them.")
+        module.input(
+            "resource_label",
+            Kind::Text,
+            "The load balancer and the target group, as CloudWatch names them.",
+        )
     } else {
         module.input("metric", Kind::Text, "What is measured.")
     };
@@ -59,7 +80,12 @@ fn policy(name: &str, description: &'static str, metric: Body, with_label: bool)
 /// By CPU or memory.
 pub(super) fn scaling_policy() -> Module {
     let metric = Body::new().set("predefined_metric_type", input("metric"));
-    policy("scaling_policy", "Adds and takes away tasks so that an average of CPU or memory is kept.", metric, false)
+    policy(
+        "scaling_policy",
+        "Adds and takes away tasks so that an average of CPU or memory is kept.",
+        metric,
+        false,
+    )
 }
 
 /// By requests.
@@ -67,5 +93,10 @@ pub(super) fn request_scaling_policy() -> Module {
     let metric = Body::new()
         .set("predefined_metric_type", "ALBRequestCountPerTarget")
         .set("resource_label", input("resource_label"));
-    policy("request_scaling_policy", "Adds and takes away tasks so that each has so many requests a minute.", metric, true)
+    policy(
+        "request_scaling_policy",
+        "Adds and takes away tasks so that each has so many requests a minute.",
+        metric,
+        true,
+    )
 }

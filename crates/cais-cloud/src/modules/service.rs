@@ -9,7 +9,10 @@ use crate::value::{attribute, element, input, json, list};
 pub(super) fn cluster() -> Module {
     let capacity = Body::new()
         .set("cluster_name", attribute("aws_ecs_cluster.this.name"))
-        .set("capacity_providers", list(["FARGATE".into(), "FARGATE_SPOT".into()]))
+        .set(
+            "capacity_providers",
+            list(["FARGATE".into(), "FARGATE_SPOT".into()]),
+        )
         .block(
             "default_capacity_provider_strategy",
             Body::new()
@@ -17,28 +20,49 @@ pub(super) fn cluster() -> Module {
                 .set("base", 1_i64)
                 .set("weight", 1_i64),
         );
-    Module::new("cluster", "The ECS cluster. Nothing in it costs anything by itself; tasks run on Fargate.")
-        .input("name", Kind::Text, "Its name.")
-        .input("namespace_arn", Kind::Text, "Where services find each other.")
-        .input("key_arn", Kind::Text, "The KMS key of sessions in tasks.")
-        .resource(Resource::new(
-            "aws_ecs_cluster",
-            "this",
-            Body::new()
-                .set("name", input("name"))
-                .block("setting", Body::new().set("name", "containerInsights").set("value", "enhanced"))
-                .block("service_connect_defaults", Body::new().set("namespace", input("namespace_arn")))
-                .block(
-                    "configuration",
-                    Body::new().block(
-                        "execute_command_configuration",
-                        Body::new().set("kms_key_id", input("key_arn")).set("logging", "DEFAULT"),
-                    ),
+    Module::new(
+        "cluster",
+        "The ECS cluster. Nothing in it costs anything by itself; tasks run on Fargate.",
+    )
+    .input("name", Kind::Text, "Its name.")
+    .input(
+        "namespace_arn",
+        Kind::Text,
+        "Where services find each other.",
+    )
+    .input("key_arn", Kind::Text, "The KMS key of sessions in tasks.")
+    .resource(Resource::new(
+        "aws_ecs_cluster",
+        "this",
+        Body::new()
+            .set("name", input("name"))
+            .block(
+                "setting",
+                Body::new()
+                    .set("name", "containerInsights")
+                    .set("value", "enhanced"),
+            )
+            .block(
+                "service_connect_defaults",
+                Body::new().set("namespace", input("namespace_arn")),
+            )
+            .block(
+                "configuration",
+                Body::new().block(
+                    "execute_command_configuration",
+                    Body::new()
+                        .set("kms_key_id", input("key_arn"))
+                        .set("logging", "DEFAULT"),
                 ),
-        ))
-        .resource(Resource::new("aws_ecs_cluster_capacity_providers", "this", capacity))
-        .output("arn", "The cluster.", attribute("aws_ecs_cluster.this.arn"))
-        .output("name", "Its name.", attribute("aws_ecs_cluster.this.name"))
+            ),
+    ))
+    .resource(Resource::new(
+        "aws_ecs_cluster_capacity_providers",
+        "this",
+        capacity,
+    ))
+    .output("arn", "The cluster.", attribute("aws_ecs_cluster.this.arn"))
+    .output("name", "Its name.", attribute("aws_ecs_cluster.this.name"))
 }
 
 /// Where services find each other.
@@ -75,64 +99,150 @@ enum Reach {
 
 /// A service behind the load balancer.
 pub(super) fn web_service() -> Module {
-    shape("web_service", "A service behind the load balancer, which other services call by its name.", Reach::Everybody, None)
+    shape(
+        "web_service",
+        "A service behind the load balancer, which other services call by its name.",
+        Reach::Everybody,
+        None,
+    )
 }
 
 /// A service that other services call.
 pub(super) fn service() -> Module {
-    shape("service", "A service that other services call by its name.", Reach::Services, None)
+    shape(
+        "service",
+        "A service that other services call by its name.",
+        Reach::Services,
+        None,
+    )
 }
 
 /// A service that nothing calls.
 pub(super) fn worker() -> Module {
-    shape("worker", "A service that nothing calls: it has no port.", Reach::Nothing, None)
+    shape(
+        "worker",
+        "A service that nothing calls: it has no port.",
+        Reach::Nothing,
+        None,
+    )
 }
 
 /// All new tasks first, then the switch.
 pub(super) fn blue_green_service() -> Module {
-    shape("blue_green_service", "A service whose next revision starts beside the last one and takes all traffic at once.", Reach::Everybody, Some(Shift::BlueGreen))
+    shape(
+        "blue_green_service",
+        "A service whose next revision starts beside the last one and takes all traffic at once.",
+        Reach::Everybody,
+        Some(Shift::BlueGreen),
+    )
 }
 
 /// A share first, then the rest.
 pub(super) fn canary_service() -> Module {
-    shape("canary_service", "A service whose next revision takes a share of the traffic first, then the rest.", Reach::Everybody, Some(Shift::Canary))
+    shape(
+        "canary_service",
+        "A service whose next revision takes a share of the traffic first, then the rest.",
+        Reach::Everybody,
+        Some(Shift::Canary),
+    )
 }
 
 /// Equal steps.
 pub(super) fn linear_service() -> Module {
-    shape("linear_service", "A service whose next revision takes the traffic in equal steps.", Reach::Everybody, Some(Shift::Linear))
+    shape(
+        "linear_service",
+        "A service whose next revision takes the traffic in equal steps.",
+        Reach::Everybody,
+        Some(Shift::Linear),
+    )
 }
 
 fn shape(name: &str, description: &'static str, reach: Reach, shift: Option<Shift>) -> Module {
     let mut module = Module::new(name, description)
         .input("name", Kind::Text, "The service.")
         .input("cluster_arn", Kind::Text, "The cluster.")
-        .input("namespace_arn", Kind::Text, "Where services find each other.")
-        .input("task_definition_arn", Kind::Text, "The first revision; later ones come from deploys.")
-        .input("desired_count", Kind::Number, "Tasks at first; later scaling decides.")
-        .input("minimum_healthy_percent", Kind::Number, "Tasks that stay healthy in a rollout, of those desired.")
-        .input("maximum_percent", Kind::Number, "Tasks there may be in a rollout, of those desired.")
+        .input(
+            "namespace_arn",
+            Kind::Text,
+            "Where services find each other.",
+        )
+        .input(
+            "task_definition_arn",
+            Kind::Text,
+            "The first revision; later ones come from deploys.",
+        )
+        .input(
+            "desired_count",
+            Kind::Number,
+            "Tasks at first; later scaling decides.",
+        )
+        .input(
+            "minimum_healthy_percent",
+            Kind::Number,
+            "Tasks that stay healthy in a rollout, of those desired.",
+        )
+        .input(
+            "maximum_percent",
+            Kind::Number,
+            "Tasks there may be in a rollout, of those desired.",
+        )
         .input("breaker", Kind::Bool, "Does a rollout that fails end?")
-        .input("rollback", Kind::Bool, "Does it go back to the last revision then?")
+        .input(
+            "rollback",
+            Kind::Bool,
+            "Does it go back to the last revision then?",
+        )
         .input("alarm_names", Kind::texts(), "Alarms that end a rollout.")
         .input("alarms_enabled", Kind::Bool, "Are there any?")
-        .input("on_demand_weight", Kind::Number, "Share of tasks that stay, beyond the first.")
-        .input("spot_weight", Kind::Number, "Share of tasks that AWS may interrupt.")
-        .input("execute_command", Kind::Bool, "May a session be opened in a task?")
+        .input(
+            "on_demand_weight",
+            Kind::Number,
+            "Share of tasks that stay, beyond the first.",
+        )
+        .input(
+            "spot_weight",
+            Kind::Number,
+            "Share of tasks that AWS may interrupt.",
+        )
+        .input(
+            "execute_command",
+            Kind::Bool,
+            "May a session be opened in a task?",
+        )
         .input("subnet_ids", Kind::texts(), "Where tasks run.")
-        .input("security_group_id", Kind::Text, "The security group of the tasks.");
+        .input(
+            "security_group_id",
+            Kind::Text,
+            "The security group of the tasks.",
+        );
     if !matches!(reach, Reach::Nothing) {
         let port = Kind::Object(vec![
             ("name".to_owned(), Kind::Text),
             ("port".to_owned(), Kind::Number),
         ]);
-        module = module.input("ports", Kind::List(Box::new(port)), "Ports that other services call it on.");
+        module = module.input(
+            "ports",
+            Kind::List(Box::new(port)),
+            "Ports that other services call it on.",
+        );
     }
     if matches!(reach, Reach::Everybody) {
         module = module
-            .input("target_group_arn", Kind::Text, "Where its tasks take requests.")
-            .input("container_port", Kind::Number, "The port of the container that takes them.")
-            .input("grace_period", Kind::Number, "Seconds in which failed checks of a new task do not count.");
+            .input(
+                "target_group_arn",
+                Kind::Text,
+                "Where its tasks take requests.",
+            )
+            .input(
+                "container_port",
+                Kind::Number,
+                "The port of the container that takes them.",
+            )
+            .input(
+                "grace_period",
+                Kind::Number,
+                "Seconds in which failed checks of a new task do not count.",
+            );
     }
     module = shift_inputs(module, shift);
     module
@@ -151,14 +261,34 @@ fn shape(name: &str, description: &'static str, reach: Reach, shift: Option<Shif
 fn shift_inputs(module: Module, shift: Option<Shift>) -> Module {
     let Some(shift) = shift else { return module };
     let module = module
-        .input("alternate_target_group_arn", Kind::Text, "Where the next revision's tasks take requests.")
-        .input("listener_rule_arn", Kind::Text, "The rule whose weights move.")
-        .input("traffic_role_arn", Kind::Text, "The role by which ECS moves them.")
-        .input("bake_minutes", Kind::Number, "Minutes that the old tasks stay after all traffic has moved.");
+        .input(
+            "alternate_target_group_arn",
+            Kind::Text,
+            "Where the next revision's tasks take requests.",
+        )
+        .input(
+            "listener_rule_arn",
+            Kind::Text,
+            "The rule whose weights move.",
+        )
+        .input(
+            "traffic_role_arn",
+            Kind::Text,
+            "The role by which ECS moves them.",
+        )
+        .input(
+            "bake_minutes",
+            Kind::Number,
+            "Minutes that the old tasks stay after all traffic has moved.",
+        );
     match shift {
         Shift::BlueGreen => module,
         Shift::Canary | Shift::Linear => module
-            .input("step_percent", Kind::Number, "Share of the traffic that moves at once.")
+            .input(
+                "step_percent",
+                Kind::Number,
+                "Share of the traffic that moves at once.",
+            )
             .input("step_bake_minutes", Kind::Number, "Minutes to watch it."),
     }
 }
@@ -172,7 +302,10 @@ fn body(reach: Reach, shift: Option<Shift>) -> Body {
         .set("desired_count", input("desired_count"))
         .set("platform_version", "LATEST")
         .set("availability_zone_rebalancing", "ENABLED")
-        .set("deployment_minimum_healthy_percent", input("minimum_healthy_percent"))
+        .set(
+            "deployment_minimum_healthy_percent",
+            input("minimum_healthy_percent"),
+        )
         .set("deployment_maximum_percent", input("maximum_percent"));
     if matches!(reach, Reach::Everybody) {
         body = body.set("health_check_grace_period_seconds", input("grace_period"));
@@ -181,15 +314,26 @@ fn body(reach: Reach, shift: Option<Shift>) -> Body {
         .set("enable_execute_command", input("execute_command"))
         .set("enable_ecs_managed_tags", true)
         .set("propagate_tags", "SERVICE")
-        .because("The first tasks may still wait for their secrets; `cais status` tells.", "wait_for_steady_state", false)
+        .because(
+            "The first tasks may still wait for their secrets; `cais status` tells.",
+            "wait_for_steady_state",
+            false,
+        )
         .block(
             "capacity_provider_strategy",
-            strategy("FARGATE").set("base", 1_i64).set("weight", input("on_demand_weight")),
+            strategy("FARGATE")
+                .set("base", 1_i64)
+                .set("weight", input("on_demand_weight")),
         )
-        .block("capacity_provider_strategy", strategy("FARGATE_SPOT").set("weight", input("spot_weight")))
+        .block(
+            "capacity_provider_strategy",
+            strategy("FARGATE_SPOT").set("weight", input("spot_weight")),
+        )
         .block(
             "deployment_circuit_breaker",
-            Body::new().set("enable", input("breaker")).set("rollback", input("rollback")),
+            Body::new()
+                .set("enable", input("breaker"))
+                .set("rollback", input("rollback")),
         );
     if let Some(shift) = shift {
         body = body.block("deployment_configuration", deployment(shift));
@@ -249,7 +393,10 @@ fn load_balancer(shift: Option<Shift>) -> Body {
     body.block(
         "advanced_configuration",
         Body::new()
-            .set("alternate_target_group_arn", input("alternate_target_group_arn"))
+            .set(
+                "alternate_target_group_arn",
+                input("alternate_target_group_arn"),
+            )
             .set("production_listener_rule", input("listener_rule_arn"))
             .set("role_arn", input("traffic_role_arn")),
     )
@@ -277,24 +424,27 @@ fn connect(reach: Reach) -> Body {
 
 /// The role by which ECS moves traffic.
 pub(super) fn traffic_role() -> Module {
-    Module::new("traffic_role", "The role by which ECS moves traffic between two target groups.")
-        .input("name", Kind::Text, "Its name.")
-        .resource(Resource::new(
-            "aws_iam_role",
-            "this",
-            Body::new()
-                .set("name", input("name"))
-                .set("assume_role_policy", json(trust("ecs.amazonaws.com"))),
-        ))
-        .resource(Resource::new(
-            "aws_iam_role_policy_attachment",
-            "this",
-            Body::new()
-                .set("role", attribute("aws_iam_role.this.name"))
-                .set(
-                    "policy_arn",
-                    "arn:aws:iam::aws:policy/AmazonECSInfrastructureRolePolicyForLoadBalancers",
-                ),
-        ))
-        .output("arn", "The role.", attribute("aws_iam_role.this.arn"))
+    Module::new(
+        "traffic_role",
+        "The role by which ECS moves traffic between two target groups.",
+    )
+    .input("name", Kind::Text, "Its name.")
+    .resource(Resource::new(
+        "aws_iam_role",
+        "this",
+        Body::new()
+            .set("name", input("name"))
+            .set("assume_role_policy", json(trust("ecs.amazonaws.com"))),
+    ))
+    .resource(Resource::new(
+        "aws_iam_role_policy_attachment",
+        "this",
+        Body::new()
+            .set("role", attribute("aws_iam_role.this.name"))
+            .set(
+                "policy_arn",
+                "arn:aws:iam::aws:policy/AmazonECSInfrastructureRolePolicyForLoadBalancers",
+            ),
+    ))
+    .output("arn", "The role.", attribute("aws_iam_role.this.arn"))
 }

@@ -8,39 +8,72 @@ use crate::value::{attribute, data, input, json, list, template};
 pub(super) fn iam() -> Module {
     let trust = || {
         let account = || data("aws_caller_identity.current.account_id");
-        let source = template(["arn:aws:ecs:".into(), input("region"), ":".into(), account(), ":*".into()]);
+        let source = template([
+            "arn:aws:ecs:".into(),
+            input("region"),
+            ":".into(),
+            account(),
+            ":*".into(),
+        ]);
         json(trust_within("ecs-tasks.amazonaws.com", account(), source))
     };
-    Module::new("iam", "The two roles of a task: one by which ECS starts it, one that its program has.")
-        .input("execution_role", Kind::Text, "The role by which ECS starts a task.")
-        .input("task_role", Kind::Text, "The role that the program has.")
-        .input("region", Kind::Text, "The region.")
-        .input("execution_policy", Kind::Text, "What ECS needs to start a task: its image, its log and its secrets.")
-        .data("aws_caller_identity", "current", Body::new())
-        .resource(Resource::new(
+    Module::new(
+        "iam",
+        "The two roles of a task: one by which ECS starts it, one that its program has.",
+    )
+    .input(
+        "execution_role",
+        Kind::Text,
+        "The role by which ECS starts a task.",
+    )
+    .input("task_role", Kind::Text, "The role that the program has.")
+    .input("region", Kind::Text, "The region.")
+    .input(
+        "execution_policy",
+        Kind::Text,
+        "What ECS needs to start a task: its image, its log and its secrets.",
+    )
+    .data("aws_caller_identity", "current", Body::new())
+    .resource(Resource::new(
+        "aws_iam_role",
+        "execution",
+        Body::new()
+            .set("name", input("execution_role"))
+            .set("assume_role_policy", trust()),
+    ))
+    .resource(Resource::new(
+        "aws_iam_role_policy",
+        "execution",
+        Body::new()
+            .set("name", "start")
+            .set("role", attribute("aws_iam_role.execution.id"))
+            .set("policy", input("execution_policy")),
+    ))
+    .resource(
+        Resource::new(
             "aws_iam_role",
-            "execution",
-            Body::new().set("name", input("execution_role")).set("assume_role_policy", trust()),
-        ))
-        .resource(Resource::new(
-            "aws_iam_role_policy",
-            "execution",
+            "task",
             Body::new()
-                .set("name", "start")
-                .set("role", attribute("aws_iam_role.execution.id"))
-                .set("policy", input("execution_policy")),
-        ))
-        .resource(
-            Resource::new(
-                "aws_iam_role",
-                "task",
-                Body::new().set("name", input("task_role")).set("assume_role_policy", trust()),
-            )
-            .comment("It has no rights but those that a policy of its own gives it."),
+                .set("name", input("task_role"))
+                .set("assume_role_policy", trust()),
         )
-        .output("execution_role_arn", "The role by which ECS starts a task.", attribute("aws_iam_role.execution.arn"))
-        .output("task_role_arn", "The role that the program has.", attribute("aws_iam_role.task.arn"))
-        .output("task_role_name", "Its name.", attribute("aws_iam_role.task.name"))
+        .comment("It has no rights but those that a policy of its own gives it."),
+    )
+    .output(
+        "execution_role_arn",
+        "The role by which ECS starts a task.",
+        attribute("aws_iam_role.execution.arn"),
+    )
+    .output(
+        "task_role_arn",
+        "The role that the program has.",
+        attribute("aws_iam_role.task.arn"),
+    )
+    .output(
+        "task_role_name",
+        "Its name.",
+        attribute("aws_iam_role.task.name"),
+    )
 }
 
 /// Rights of a role.
@@ -117,10 +150,20 @@ pub(super) fn schedule() -> Module {
     );
     let run = allow(
         &["ecs:RunTask"],
-        list([input("task_family_arn"), template([input("task_family_arn"), ":*".into()])]),
+        list([
+            input("task_family_arn"),
+            template([input("task_family_arn"), ":*".into()]),
+        ]),
     );
     let account = || data("aws_caller_identity.current.account_id");
-    let source = template(["arn:aws:scheduler:".into(), input("region"), ":".into(), account(), ":schedule/default/".into(), input("name")]);
+    let source = template([
+        "arn:aws:scheduler:".into(),
+        input("region"),
+        ":".into(),
+        account(),
+        ":schedule/default/".into(),
+        input("name"),
+    ]);
     let network = Body::new()
         .set("subnets", input("subnet_ids"))
         .set("security_groups", list([input("security_group_id")]))
@@ -131,7 +174,11 @@ pub(super) fn schedule() -> Module {
         .block(
             "ecs_parameters",
             Body::new()
-                .because("Without a revision the newest one runs, so that a deploy reaches the job too.", "task_definition_arn", input("task_family_arn"))
+                .because(
+                    "Without a revision the newest one runs, so that a deploy reaches the job too.",
+                    "task_definition_arn",
+                    input("task_family_arn"),
+                )
                 .set("launch_type", "FARGATE")
                 .set("propagate_tags", "TASK_DEFINITION")
                 .block("network_configuration", network),
@@ -149,8 +196,16 @@ pub(super) fn schedule() -> Module {
         .input("region", Kind::Text, "The region.")
         .input("cluster_arn", Kind::Text, "The cluster.")
         .input("task_family_arn", Kind::Text, "What runs.")
-        .input("execution_role_arn", Kind::Text, "The role by which ECS starts the task.")
-        .input("task_role_arn", Kind::Text, "The role that the program has.")
+        .input(
+            "execution_role_arn",
+            Kind::Text,
+            "The role by which ECS starts the task.",
+        )
+        .input(
+            "task_role_arn",
+            Kind::Text,
+            "The role that the program has.",
+        )
         .input("subnet_ids", Kind::texts(), "Where it runs.")
         .input("security_group_id", Kind::Text, "Its security group.")
         .input("key_arn", Kind::Text, "The KMS key.")

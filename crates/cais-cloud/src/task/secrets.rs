@@ -88,7 +88,10 @@ pub(crate) fn cache_of_password<'s>(stack: &'s Stack, secret: &str) -> Option<&'
 /// Where in Secrets Manager a Compose secret is.
 fn place(stack: &Stack, secret: &str, names: &Names) -> (String, Option<String>) {
     if let Some(cache) = cache_of_password(stack, secret) {
-        return (names.cache_secret(cache.name.as_str()), Some("password".to_owned()));
+        return (
+            names.cache_secret(cache.name.as_str()),
+            Some("password".to_owned()),
+        );
     }
     let source = stack.secrets.get(secret);
     match source.map(|source| &source.origin) {
@@ -119,9 +122,10 @@ fn cache_address(
             None => ("host", value, ""),
         },
     };
-    let cache = stack.services.values().find(|other| {
-        other.cloud.aws.managed.is_some() && other.name.as_str() == host
-    })?;
+    let cache = stack
+        .services
+        .values()
+        .find(|other| other.cloud.aws.managed.is_some() && other.name.as_str() == host)?;
     if !matches!(path, "" | "/" | "/0") {
         let message = format!(
             "service `{}` names `{value}`, and the address of a managed cache has nothing behind its port",
@@ -133,7 +137,10 @@ fn cache_address(
                 .with_help(format!("write `redis://{host}:6379`")),
         );
     }
-    Some((names.cache_secret(cache.name.as_str()), Some(key.to_owned())))
+    Some((
+        names.cache_secret(cache.name.as_str()),
+        Some(key.to_owned()),
+    ))
 }
 
 fn in_capitals(name: &str) -> String {

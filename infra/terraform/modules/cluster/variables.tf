@@ -1,0 +1,16 @@
+# Rendered by `cais infra terraform` from the Compose file; changes belong there.
+
+variable "name" {
+  description = "Its name."
+  type        = string
+}
+
+variable "namespace_arn" {
+  description = "Where services find each other."
+  type        = string
+}
+
+variable "key_arn" {
+  description = "The KMS key of sessions in tasks."
+  type        = string
+}

@@ -1,0 +1,1 @@
+# Rendered by `cais infra terraform` from the Compose file; changes belong there.

@@ -1,0 +1,6 @@
+# Rendered by `cais infra terraform` from the Compose file; changes belong there.
+
+variable "name" {
+  description = "Its name."
+  type        = string
+}

@@ -1,0 +1,35 @@
+# Rendered by `cais infra terraform` from the Compose file; changes belong there.
+
+data "aws_caller_identity" "current" {}
+
+module "encryption" {
+  source = "../../modules/encryption"
+
+  name   = "cais-staging"
+  alias  = "alias/cais-staging"
+  region = "sa-east-1"
+}
+
+# One NAT gateway for all zones: cheaper, and without its zone tasks in the others reach nothing
+# outside. x-cais.aws.nat: per_zone makes one in each.
+module "network" {
+  source = "../../modules/network"
+
+  name                    = "cais-staging"
+  region                  = "sa-east-1"
+  cidr_block              = "10.0.0.0/16"
+  public_subnets          = { sa-east-1a = "10.0.192.0/20", sa-east-1b = "10.0.208.0/20" }
+  private_subnets         = { sa-east-1a = "10.0.0.0/18", sa-east-1b = "10.0.64.0/18" }
+  nat_zones               = ["sa-east-1a"]
+  nat_zone_of             = { sa-east-1a = "sa-east-1a", sa-east-1b = "sa-east-1a" }
+  flow_log_retention_days = 30
+  key_arn                 = module.encryption.key_arn
+}
+
+module "log_bucket" {
+  source = "../../modules/log_bucket"
+
+  name           = "cais-staging-logs-${data.aws_caller_identity.current.account_id}"
+  account        = data.aws_caller_identity.current.account_id
+  retention_days = 30
+}
