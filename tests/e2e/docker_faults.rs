@@ -187,3 +187,20 @@ fn an_engine_that_goes_away_is_waited_for_and_changes_are_refused_meanwhile() {
     let numbers = numbers();
     assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
 }
+
+#[test]
+fn containers_of_a_state_that_was_deleted_are_found_by_clean() {
+    let Some(image) = image("containers_of_a_state_that_was_deleted_are_found_by_clean") else {
+        return;
+    };
+    let stack = Containers::new(image, WEB);
+    stack.cais("up -d --wait").ok();
+    let state = stack.state();
+    processes::kill(stack.process("cais supervise").pid);
+    processes::kill(stack.process("cais gateway").pid);
+    std::fs::remove_dir_all(state).unwrap();
+    assert_eq!(stack.all().len(), 2);
+    stack.cais("clean -y").ok();
+    assert_eq!(stack.all(), Vec::<String>::new());
+    assert_eq!(stack.networks(), Vec::<String>::new());
+}
