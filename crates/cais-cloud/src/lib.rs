@@ -5,6 +5,7 @@ pub mod cidr;
 pub mod fargate;
 pub mod files;
 mod lower;
+pub mod github;
 mod modules;
 pub mod names;
 mod pulumi;

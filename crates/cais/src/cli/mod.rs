@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod clean;
+mod ci;
 mod config;
 mod deploy;
 mod down;
@@ -177,6 +178,9 @@ enum Command {
     Push(image::PushArgs),
     /// Pull the images that are not built here
     Pull(image::PullArgs),
+    /// Write the pipeline, say what changed, run its steps here
+    #[command(subcommand)]
+    Ci(ci::Ci),
     /// Print the file as cais understands it
     Config(config::ConfigArgs),
     /// Take the stack down and remove its state, volumes and built images
@@ -192,7 +196,7 @@ impl Command {
     fn reads_files_alone(&self) -> bool {
         matches!(
             self,
-            Self::Check(_) | Self::Config(_) | Self::Version | Self::Hidden(_)
+            Self::Check(_) | Self::Ci(_) | Self::Config(_) | Self::Version | Self::Hidden(_)
         )
     }
 }
@@ -238,6 +242,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Hidden(hidden) => hidden::run(hidden),
         Command::Version => output::print_version(&global),
         Command::Check(args) => check::run(&global, &args),
+        Command::Ci(command) => ci::run(&global, &command),
         Command::Config(args) => config::run(&global, &args),
         Command::History(args) => history::history(&global, &args),
         command => tokio::runtime::Builder::new_current_thread()
@@ -268,6 +273,7 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Hidden(_)
                     | Command::Version
                     | Command::Check(_)
+                    | Command::Ci(_)
                     | Command::Config(_)
                     | Command::History(_) => {
                         unreachable!("dispatched above")
