@@ -4,8 +4,8 @@
 pub mod cidr;
 pub mod fargate;
 pub mod files;
-mod lower;
 pub mod github;
+mod lower;
 mod modules;
 pub mod names;
 mod pulumi;

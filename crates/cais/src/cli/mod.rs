@@ -2,8 +2,8 @@
 
 mod build;
 mod check;
-mod clean;
 mod ci;
+mod clean;
 mod config;
 mod deploy;
 mod down;
