@@ -204,3 +204,26 @@ fn containers_of_a_state_that_was_deleted_are_found_by_clean() {
     assert_eq!(stack.all(), Vec::<String>::new());
     assert_eq!(stack.networks(), Vec::<String>::new());
 }
+
+#[test]
+fn a_task_that_uses_more_memory_than_it_may_is_told_as_that() {
+    let Some(image) = image("a_task_that_uses_more_memory_than_it_may_is_told_as_that") else {
+        return;
+    };
+    let stack = Containers::new(
+        image,
+        "services:
+  web:
+    image: <image>
+    restart: 'no'
+    deploy: {resources: {limits: {memory: 16m, pids: 20}}}
+    command: [tail, /dev/zero]
+",
+    );
+    stack.cais("up -d");
+    let first = || stack.tasks().first().map(|task| task.id);
+    eventually("it was started", || first().is_some());
+    assert_eq!(end(&stack, first().unwrap()), "out of memory");
+    let events = stack.cais("events").ok().stdout;
+    assert!(events.contains("it used more than it may"), "{events}");
+}
