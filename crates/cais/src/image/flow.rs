@@ -357,6 +357,10 @@ impl Flow<'_> {
                 program,
                 &self.images.loaded.stack.directory,
                 platform,
+                match wanted.origin {
+                    Origin::Artifact(it) => artifact::command_of(wanted.service, it),
+                    Origin::Dockerfile(_) | Origin::Named => None,
+                },
             )?,
             Place::Engine(_) => sbom::of_layers(&subject, &layout)?,
         };
