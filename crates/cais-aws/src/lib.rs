@@ -9,6 +9,9 @@ pub mod deployment;
 pub mod follow;
 pub mod outcome;
 pub mod pace;
+#[cfg(feature = "sdk")]
+pub mod sdk;
 pub mod service;
 pub mod stream;
+pub mod task;
 pub mod watch;

@@ -32,6 +32,8 @@ pub struct Service {
     pub security_groups: Vec<String>,
     /// Does a failed deployment of it roll back by itself?
     pub breaker: bool,
+    /// `deploymentConfiguration`, as the API has it.
+    pub configuration: Option<serde_json::Value>,
     /// May commands be run in its tasks?
     pub exec: bool,
     /// What ECS noted, newest first.
