@@ -4,7 +4,6 @@
 pub mod cidr;
 pub mod fargate;
 pub mod files;
-pub mod github;
 mod lower;
 mod modules;
 pub mod names;

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     RolledBack,
     /// 4: a deadline passed.
     TimedOut,
+    /// 5: another deploy has the environment.
+    Locked,
     /// 6: differences were found, and `plan --exit-code` asked to be told so.
     Differences,
     /// 7: a check found what should not pass.
@@ -31,6 +33,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::RolledBack => 3,
             Exit::TimedOut => 4,
+            Exit::Locked => 5,
             Exit::Differences => 6,
             Exit::CheckFailed => 7,
         }
@@ -40,7 +43,7 @@ impl Exit {
 /// What `cais --help` says about exit codes.
 pub(crate) const EXIT_CODES_HELP: &str = "\
 Exit codes: 0 done · 1 error · 2 usage or an invalid file · 3 rolled back · 4 timed out · \
-6 differences found (plan --exit-code) · 7 a check failed";
+5 locked by another deploy · 6 differences found (plan --exit-code) · 7 a check failed";
 
 /// An expected failure: what happened, what to type next, and the code to end with.
 #[derive(Debug)]

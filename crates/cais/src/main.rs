@@ -1,7 +1,6 @@
 //! `cais`: runs, rolls out and watches the services in a standard `compose.yaml`.
 
 mod check;
-mod ci;
 mod cli;
 mod control;
 mod exit;
@@ -9,6 +8,7 @@ mod image;
 mod logs;
 mod paths;
 mod runtime;
+mod secrets;
 mod shim;
 mod source;
 mod store;

@@ -101,6 +101,20 @@ pub(crate) fn state_root() -> Outcome<PathBuf> {
         })
 }
 
+/// `$XDG_CONFIG_HOME/cais`, by default `~/.config/cais`: what belongs to the user and to no project.
+pub(crate) fn config_root() -> Outcome<PathBuf> {
+    absolute_variable("XDG_CONFIG_HOME")
+        .or_else(|| absolute_variable("HOME").map(|home| home.join(".config")))
+        .map(|root| root.join("cais"))
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Error,
+                "no place for keys: neither XDG_CONFIG_HOME nor HOME is set",
+            )
+            .help("set HOME, or XDG_CONFIG_HOME to a folder of yours")
+        })
+}
+
 /// `$XDG_RUNTIME_DIR/cais`, else `/tmp/cais-<uid>`.
 fn runtime_root() -> Outcome<PathBuf> {
     if let Some(root) = absolute_variable("XDG_RUNTIME_DIR") {

@@ -35,11 +35,9 @@ impl Plan<'_> {
                 Place {
                     id: crate::names::identifier(&name),
                     description: format!("`{name}` of the Compose file"),
-                    name: if is_external {
-                        name
-                    } else {
-                        self.names.secret(&name)
-                    },
+                    // An external one too: two environments of an account do not share a value by accident, and
+                    // `cais secret set` writes it there.
+                    name: self.names.secret(&name),
                     is_external,
                 }
             })

@@ -302,7 +302,6 @@ fn input_type(input: &Input, module: &Module) -> String {
         Kind::Map(_) if has_keys_as_values(&input.name, module) => {
             "Record<string, string>".to_owned()
         }
-        Kind::List(of) => format!("{}[]", bare(of)),
         kind => bare(kind),
     }
 }

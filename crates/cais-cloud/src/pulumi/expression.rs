@@ -1,7 +1,7 @@
 //! Values and bodies of the graph as TypeScript expressions: how an edge is written where it stands. Which statements they
 //! stand in is the callers' matter.
 
-use super::names::{self, Scalar, Shape, camel, pascal};
+use super::names::{self, Shape, camel, pascal};
 use super::text::{Code, Field, is_identifier, key, quoted, template_text, word};
 use crate::resource::{Body, ForEach, Input, Item, Kind, Resource};
 use crate::value::{Each, Reference, Value};
@@ -121,36 +121,19 @@ impl Scope<'_> {
     }
 
     fn attribute(&self, kind: &str, path: &str, value: &Value, comment: Option<&str>) -> Field {
-        let code = match names::scalar(kind, path) {
-            Some(Scalar::Text) => self.as_text(value),
-            Some(Scalar::Number) => self.as_number(value),
-            None => self.value(value),
+        let code = match value {
+            Value::Number(number) if names::is_text(kind, path) => {
+                word(quoted(&number.to_string()))
+            }
+            Value::Reference(edge) if names::is_text(kind, path) && self.is_number(edge) => {
+                word(format!("pulumi.interpolate`${{{}}}`", self.reference(edge)))
+            }
+            value => self.value(value),
         };
         Field {
             key: names::attribute(kind, path),
             value: code,
             comment: comment.map(str::to_owned),
-        }
-    }
-
-    fn as_text(&self, value: &Value) -> Code {
-        match value {
-            Value::Number(number) => word(quoted(&number.to_string())),
-            Value::Reference(edge) if self.is_number(edge) => {
-                word(format!("pulumi.interpolate`${{{}}}`", self.reference(edge)))
-            }
-            value => self.value(value),
-        }
-    }
-
-    /// Of texts only keys can be numbers, and those are known.
-    fn as_number(&self, value: &Value) -> Code {
-        match value {
-            Value::Text(text) if text.parse::<i64>().is_ok() => word(text.as_str()),
-            Value::Reference(edge @ Reference::Each(_)) => {
-                word(format!("Number({})", self.reference(edge)))
-            }
-            value => self.value(value),
         }
     }
 

@@ -6,7 +6,7 @@
 use super::width;
 use crate::names::Names;
 use cais_model::diagnostic::Diagnostic;
-use cais_model::stack::{FileOrigin, Service, Stack};
+use cais_model::stack::{Service, Stack};
 use std::collections::BTreeMap;
 
 /// A variable whose value ECS fetches.
@@ -93,11 +93,7 @@ fn place(stack: &Stack, secret: &str, names: &Names) -> (String, Option<String>)
             Some("password".to_owned()),
         );
     }
-    let source = stack.secrets.get(secret);
-    match source.map(|source| &source.origin) {
-        Some(FileOrigin::External) => (secret.to_owned(), None),
-        _ => (names.secret(secret), None),
-    }
+    (names.secret(secret), None)
 }
 
 /// `redis://redis:6379`, `redis:6379` or `redis`, where `redis` is a managed cache.

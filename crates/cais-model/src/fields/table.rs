@@ -39,12 +39,6 @@ pub const TABLE: &[Row] = &[
         H,
         P("said at the services that use them"),
     ),
-    (
-        "secrets.*.external",
-        R("it is not on this machine; give it a `file` or an `environment`"),
-        R("only Swarm has external secrets"),
-        H,
-    ),
     ("secrets", H, H, H),
     (
         "configs.*.external",

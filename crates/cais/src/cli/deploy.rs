@@ -2,6 +2,7 @@
 //! tell the truth about it. The first Ctrl-C rolls back, the second detaches.
 
 use super::build::{self, Which};
+use super::elsewhere::AwsOptions;
 use super::progress::Display;
 use super::project::Project;
 use super::verdict::{self, Answer};
@@ -18,37 +19,47 @@ use std::time::Duration;
 pub(crate) struct DeployArgs {
     /// Roll services even when nothing about them changed
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Do not run build commands
     #[arg(long)]
-    no_build: bool,
+    pub(super) no_build: bool,
+    /// With -E: deploy the images that were pushed under this tag, instead of building
+    #[arg(long, value_name = "TAG", hide = super::WITHOUT_AWS)]
+    pub(super) tag: Option<String>,
+    /// With -E: start from the task definitions that run, and change their images alone
+    #[arg(long, hide = super::WITHOUT_AWS)]
+    pub(super) image_only: bool,
     #[command(flatten)]
-    waiting: Waiting,
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
     /// Only these; all when none is named
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    services: Vec<ServiceName>,
+    pub(super) services: Vec<ServiceName>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
-    waiting: Waiting,
+    pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    pub(super) waiting: Waiting,
     /// Which service; by default all that the newest deploy changed
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    service: Option<ServiceName>,
+    pub(super) service: Option<ServiceName>,
     /// Which revision; by default the newest completed one before the present
     #[arg(value_name = "REVISION", requires = "service")]
-    revision: Option<u32>,
+    pub(super) revision: Option<u32>,
 }
 
 #[derive(Debug, Args)]
-struct Waiting {
+pub(super) struct Waiting {
     /// Return as soon as the rollout is under way
     #[arg(long, conflicts_with = "timeout")]
-    no_wait: bool,
+    pub(super) no_wait: bool,
     /// Give up waiting after so long, as in 90s or 10m (exit code 4); the rollout goes on
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
 }
 
 impl Waiting {

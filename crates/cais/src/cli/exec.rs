@@ -22,22 +22,22 @@ use tokio::io::AsyncWriteExt;
 pub(crate) struct ExecArgs {
     /// Without a terminal: output and errors apart, input as it is
     #[arg(short = 'T', long)]
-    no_tty: bool,
+    pub(super) no_tty: bool,
     /// Another variable; repeatable
     #[arg(short, long = "env", value_name = "KEY=VALUE")]
-    env: Vec<String>,
+    pub(super) env: Vec<String>,
     /// As this user (containers only)
     #[arg(short, long, value_name = "USER")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// In this folder
     #[arg(short, long, value_name = "PATH")]
-    workdir: Option<String>,
+    pub(super) workdir: Option<String>,
     /// Which of the service's tasks, counted from 1, the oldest first
     #[arg(long, default_value_t = 1, value_name = "N")]
-    index: usize,
+    pub(super) index: usize,
     /// Where
     #[arg(value_name = "SERVICE", value_parser = verbs::parse_service)]
-    service: ServiceName,
+    pub(super) service: ServiceName,
     /// What
     #[arg(
         value_name = "COMMAND",
@@ -45,7 +45,7 @@ pub(crate) struct ExecArgs {
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    command: Vec<String>,
+    pub(super) command: Vec<String>,
 }
 
 pub(crate) async fn run(global: &Global, args: ExecArgs) -> Outcome {

@@ -17,23 +17,23 @@ use std::time::Duration;
 pub(crate) struct HistoryArgs {
     /// How many rollouts
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
-    limit: u32,
+    pub(super) limit: u32,
     /// Only this service
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    service: Option<ServiceName>,
+    pub(super) service: Option<ServiceName>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     /// Go on with what happens from now on
     #[arg(short, long)]
-    follow: bool,
+    pub(super) follow: bool,
     /// How many of the newest to begin with
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
-    tail: u32,
+    pub(super) tail: u32,
     /// Only these services
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    services: Vec<ServiceName>,
+    pub(super) services: Vec<ServiceName>,
 }
 
 pub(crate) fn history(global: &Global, args: &HistoryArgs) -> Outcome {

@@ -19,28 +19,28 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct LogsArgs {
     /// Keep printing what is added
     #[arg(short, long)]
-    follow: bool,
+    pub(super) follow: bool,
     /// Lines of each task to begin with, or `all`
     #[arg(short = 'n', long, value_name = "LINES", default_value = "all", value_parser = parse_tail)]
-    tail: Tail,
+    pub(super) tail: Tail,
     /// Only lines since a time (2026-11-22T10:00:00Z) or a span ago (10m)
     #[arg(long, value_name = "WHEN", value_parser = parse_when)]
-    since: Option<Timestamp>,
+    pub(super) since: Option<Timestamp>,
     /// Only lines until a time or a span ago
     #[arg(long, value_name = "WHEN", value_parser = parse_when)]
-    until: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
     /// Only lines with this text
     #[arg(long, value_name = "TEXT")]
-    grep: Option<String>,
+    pub(super) grep: Option<String>,
     /// Show when each line was written
     #[arg(short, long)]
-    timestamps: bool,
+    pub(super) timestamps: bool,
     /// Do not say which task wrote a line
     #[arg(long)]
-    no_log_prefix: bool,
+    pub(super) no_log_prefix: bool,
     /// Only these services
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    services: Vec<ServiceName>,
+    pub(super) services: Vec<ServiceName>,
 }
 
 fn parse_tail(text: &str) -> Result<Tail, String> {

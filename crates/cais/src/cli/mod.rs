@@ -1,12 +1,17 @@
 //! What was typed, and which command it means. Every command ends here with its exit code.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(not(feature = "aws"))]
+#[path = "without_aws.rs"]
+mod aws;
 mod build;
 mod check;
-mod ci;
 mod clean;
 mod config;
 mod deploy;
 mod down;
+mod elsewhere;
 mod environment;
 mod exec;
 mod files;
@@ -20,6 +25,7 @@ mod progress;
 mod project;
 mod ps;
 mod runtime;
+mod secret;
 mod status;
 mod supervise;
 mod terminal;
@@ -30,7 +36,6 @@ mod verbs;
 mod verdict;
 
 use crate::exit::{EXIT_CODES_HELP, Exit, Failure, Outcome};
-use cais_model::name::EnvironmentName;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use environment::Environment;
 use std::path::PathBuf;
@@ -45,6 +50,9 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+/// Verbs that only an environment on AWS has are not shown by a binary that cannot do them.
+const WITHOUT_AWS: bool = cfg!(not(feature = "aws"));
 
 /// Their place in every command's help: below its own.
 const GLOBAL_OPTIONS: &str = "Global options";
@@ -78,6 +86,9 @@ pub(crate) struct Global {
     /// Short for --runtime docker
     #[arg(help_heading = GLOBAL_OPTIONS, long, conflicts_with = "runtime", global = true)]
     docker: bool,
+    /// Do not ask before something on AWS is changed
+    #[arg(help_heading = GLOBAL_OPTIONS, short = 'y', long, global = true, hide = WITHOUT_AWS)]
+    yes: bool,
     /// How results are printed: table (for people) or json (for programs)
     #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Format::Table, value_name = "FORMAT", global = true)]
     format: Format,
@@ -178,9 +189,17 @@ enum Command {
     Push(image::PushArgs),
     /// Pull the images that are not built here
     Pull(image::PullArgs),
-    /// Write the pipeline, say what changed, run its steps here
-    #[command(subcommand)]
-    Ci(ci::Ci),
+    /// Keep values that must not stand in a file: set, list, rotate, forget
+    Secret(secret::SecretArgs),
+    /// See that an environment on AWS has all that a deploy needs
+    #[command(hide = WITHOUT_AWS)]
+    Verify(elsewhere::VerifyArgs),
+    /// Show who holds an environment's deploy lock; take it, let it go
+    #[command(hide = WITHOUT_AWS)]
+    Lock(elsewhere::LockArgs),
+    /// Take an environment on AWS down, for good
+    #[command(hide = WITHOUT_AWS)]
+    Destroy(elsewhere::DestroyArgs),
     /// Print the file as cais understands it
     Config(config::ConfigArgs),
     /// Take the stack down and remove its state, volumes and built images
@@ -196,7 +215,7 @@ impl Command {
     fn reads_files_alone(&self) -> bool {
         matches!(
             self,
-            Self::Check(_) | Self::Ci(_) | Self::Config(_) | Self::Version | Self::Hidden(_)
+            Self::Check(_) | Self::Config(_) | Self::Version | Self::Hidden(_)
         )
     }
 }
@@ -235,15 +254,16 @@ fn dispatch(cli: Cli) -> Outcome {
     if let Environment::Named(name) = global.environment()
         && !cli.command.reads_files_alone()
     {
-        return Err(elsewhere(&name));
+        return aws::dispatch(&global, &name, cli.command);
     }
     match cli.command {
         // These build their own runtimes, or none: they are processes of their own.
         Command::Hidden(hidden) => hidden::run(hidden),
         Command::Version => output::print_version(&global),
         Command::Check(args) => check::run(&global, &args),
-        Command::Ci(command) => ci::run(&global, &command),
         Command::Config(args) => config::run(&global, &args),
+        Command::Secret(args) => secret::run(&global, &args),
+        Command::Verify(_) | Command::Lock(_) | Command::Destroy(_) => Err(elsewhere::not_here()),
         Command::History(args) => history::history(&global, &args),
         command => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -273,25 +293,17 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Hidden(_)
                     | Command::Version
                     | Command::Check(_)
-                    | Command::Ci(_)
                     | Command::Config(_)
+                    | Command::Secret(_)
+                    | Command::Verify(_)
+                    | Command::Lock(_)
+                    | Command::Destroy(_)
                     | Command::History(_) => {
                         unreachable!("dispatched above")
                     }
                 }
             }),
     }
-}
-
-/// A command that acts on running tasks, for an environment that is not here.
-fn elsewhere(name: &EnvironmentName) -> Failure {
-    Failure::new(
-        Exit::Usage,
-        format!("this command acts on this machine, and `{name}` is another environment"),
-    )
-    .help(format!(
-        "leave `-E {name}` out; what it has otherwise shows `cais config -E {name}`"
-    ))
 }
 
 #[cfg(test)]

@@ -19,16 +19,16 @@ use std::time::Duration;
 pub(crate) struct PsArgs {
     /// Print only task names
     #[arg(short, long)]
-    quiet: bool,
+    pub(super) quiet: bool,
     /// Print only names of services
     #[arg(long)]
-    services: bool,
+    pub(super) services: bool,
     /// Tasks that ended, too
     #[arg(short, long)]
-    all: bool,
+    pub(super) all: bool,
     /// Only these services
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    names: Vec<ServiceName>,
+    pub(super) names: Vec<ServiceName>,
 }
 
 /// One line of `ps`, and one object of `ps --json`.

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(crate) struct StatusArgs {
     /// Only these services
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    services: Vec<ServiceName>,
+    pub(super) services: Vec<ServiceName>,
 }
 
 pub(crate) async fn run(global: &Global, args: StatusArgs) -> Outcome {

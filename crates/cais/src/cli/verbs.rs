@@ -33,13 +33,13 @@ pub(crate) struct WaitingArgs {
 pub(crate) struct ScaleArgs {
     /// Give up waiting after so many seconds (exit code 4)
     #[arg(long, value_name = "SECONDS")]
-    wait_timeout: Option<u64>,
+    pub(super) wait_timeout: Option<u64>,
     /// Do not wait until the services are healthy
     #[arg(long)]
-    no_wait: bool,
+    pub(super) no_wait: bool,
     /// How many tasks
     #[arg(value_name = "SERVICE=N", required = true, value_parser = parse_scale)]
-    services: Vec<(ServiceName, u32)>,
+    pub(super) services: Vec<(ServiceName, u32)>,
 }
 
 pub(crate) fn parse_service(text: &str) -> Result<ServiceName, String> {

@@ -33,7 +33,10 @@ pub(super) async fn build(
 ) -> Outcome<Assembled> {
     let service = wanted.service;
     let folder = &images.loaded.stack.directory;
-    let command = command_of(service, artifact);
+    let command = artifact.build.as_deref().or_else(|| {
+        let process = service.process.as_ref()?;
+        process.build.as_deref()
+    });
     // One command may make the programs of several services.
     if let Some(command) = command
         && ran.insert(format!("{platform} {command}"))
@@ -64,14 +67,6 @@ pub(super) async fn build(
         reference,
         manifest,
         program,
-    })
-}
-
-/// The command that makes a service's program.
-pub(super) fn command_of<'s>(service: &'s Service, artifact: &'s Artifact) -> Option<&'s str> {
-    artifact.build.as_deref().or_else(|| {
-        let process = service.process.as_ref()?;
-        process.build.as_deref()
     })
 }
 

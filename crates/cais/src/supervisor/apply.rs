@@ -12,6 +12,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::docker::files;
 use crate::runtime::docker::image::Image;
 use crate::runtime::{Runtime, TaskHandle};
+use crate::secrets::Store;
 use crate::shim::signal::Signal;
 use crate::store::Revision;
 use cais_engine::event::{Event, RevisionNumber, Submission};
@@ -35,7 +36,8 @@ impl Supervisor {
         self.settle_runtime(apply.runtime).await?;
         let loaded = definition::load(&apply.release, &apply.variables)?;
         let mut stack = loaded.stack;
-        mounts::prepare_mounts(&stack, &self.paths.mounts(), &apply.variables)?;
+        let store = Store::of(&apply.release.directory)?;
+        mounts::prepare_mounts(&stack, &self.paths.mounts(), &apply.variables, &store)?;
         let skipped = self.skipped_of(&stack);
         for text in skipped.values() {
             replies.send(Reply::Remark { text: text.clone() });
@@ -361,8 +363,7 @@ impl Supervisor {
         };
         let mut stack = definition::load(&release, &self.boot.variables)?.stack;
         if self.runtime == Runtime::Docker {
-            let kept = self.kept_images()?;
-            self.complete_by_images(&mut stack, &BTreeSet::new(), &kept)
+            self.complete_by_images(&mut stack, &BTreeSet::new(), &BTreeMap::new())
                 .await?;
         }
         self.skipped = self.skipped_of(&stack);
@@ -371,23 +372,6 @@ impl Supervisor {
         self.listeners = table::listeners(&stack, &self.around.addresses, &self.around.skipped);
         self.stack = Some(stack);
         Ok(Some(release))
-    }
-
-    /// The images of the revisions that services are at.
-    fn kept_images(&self) -> Outcome<BTreeMap<ServiceName, String>> {
-        let mut images = BTreeMap::new();
-        for view in cais_engine::state::views(&self.state) {
-            let kept = self
-                .journal
-                .revisions(&view.service)
-                .map_err(journal_failure)?;
-            let own = kept.into_iter().find(|kept| kept.number == view.target);
-            let image = own
-                .and_then(|own| own.artifact)
-                .filter(|kept| is_image(kept));
-            images.extend(image.map(|image| (view.service.clone(), image)));
-        }
-        Ok(images)
     }
 
     /// For adopted tasks.

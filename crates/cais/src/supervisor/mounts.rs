@@ -2,6 +2,7 @@
 
 use super::resolve::Surroundings;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::secrets::Store;
 use cais_model::stack::{FileOrigin, Service, Stack};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,7 +21,8 @@ pub(crate) fn mounted_files(service: &Service, around: &Surroundings) -> Vec<(St
 }
 
 /// Makes the files that the stack's secrets and configs are read from: random values where
-/// `x-cais.generate` asks and the file is missing, stand-ins for `environment:` and `content:`.
+/// `x-cais.generate` asks and the file is missing, stand-ins for `environment:` and `content:` and for
+/// `external` secrets, which the encrypted store holds.
 ///
 /// # Errors
 /// A secret's file is missing, or cannot be written.
@@ -28,6 +30,7 @@ pub(crate) fn prepare_mounts(
     stack: &Stack,
     stand_ins: &Path,
     variables: &BTreeMap<String, String>,
+    store: &Store,
 ) -> Outcome {
     for (kind, sources) in [("secret", &stack.secrets), ("config", &stack.configs)] {
         for (name, source) in sources {
@@ -65,16 +68,33 @@ pub(crate) fn prepare_mounts(
                     )?;
                 }
                 FileOrigin::External => {
-                    return Err(Failure::new(
-                        Exit::Usage,
-                        format!("the {kind} `{name}` is external: without a container engine nobody holds it"),
-                    )
-                    .help(format!("give it a file: {kind}s.{name}.file")));
+                    let value = stored(kind, name, store)?.ok_or_else(|| not_stored(kind, name))?;
+                    write_private(&stand_ins.join(format!("{kind}-{name}")), &value)?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// What the encrypted store has under this name; only secrets are kept there.
+fn stored(kind: &str, name: &str, store: &Store) -> Outcome<Option<Vec<u8>>> {
+    if kind == "secret" {
+        store.get(name)
+    } else {
+        Ok(None)
+    }
+}
+
+/// An external secret or config that nobody holds.
+pub(crate) fn not_stored(kind: &str, name: &str) -> Failure {
+    let message = format!("the {kind} `{name}` is external, and nobody holds it here");
+    if kind == "secret" {
+        Failure::new(Exit::Error, message)
+            .help(format!("give it a value: `cais secret set {name}`"))
+    } else {
+        Failure::new(Exit::Usage, message).help(format!("give it a file: {kind}s.{name}.file"))
+    }
 }
 
 fn is_mounted(stack: &Stack, kind: &str, name: &str) -> bool {

@@ -158,12 +158,11 @@ pub(crate) fn mounts(
                  mount: &FileMount| {
         sources
             .get(&mount.source)
-            .and_then(|source| match &source.origin {
-                FileOrigin::File(path) => Some(stack.directory.join(path)),
-                FileOrigin::Environment(_) | FileOrigin::Content(_) => {
-                    Some(stand_ins.join(format!("{kind}-{}", mount.source)))
+            .map(|source| match &source.origin {
+                FileOrigin::File(path) => stack.directory.join(path),
+                FileOrigin::Environment(_) | FileOrigin::Content(_) | FileOrigin::External => {
+                    stand_ins.join(format!("{kind}-{}", mount.source))
                 }
-                FileOrigin::External => None,
             })
     };
     stack

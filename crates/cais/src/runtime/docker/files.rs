@@ -2,6 +2,8 @@
 //! the owner that the service asks for. What is mounted from there, the container's user can read.
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::secrets::Store;
+use crate::supervisor::mounts;
 use cais_model::name::ServiceName;
 use cais_model::stack::{FileMount, FileOrigin, FileSource, Service, Stack};
 use std::collections::BTreeMap;
@@ -116,11 +118,11 @@ fn content(
                 .help(format!("set it: `export {variable}=…`"))
             }),
         FileOrigin::Content(content) => Ok(content.clone().into_bytes()),
-        FileOrigin::External => Err(Failure::new(
-            Exit::Usage,
-            format!("the {kind} `{name}` is external: only Swarm keeps such ones"),
-        )
-        .help(format!("give it a file: {kind}s.{name}.file"))),
+        FileOrigin::External => match kind {
+            "secret" => Store::of(&stack.directory)?.get(name)?,
+            _ => None,
+        }
+        .ok_or_else(|| mounts::not_stored(kind, name)),
     }
 }
 

@@ -1,0 +1,126 @@
+//! Which image each service is to run, by digest: built and pushed, or looked up in the registry by its tag.
+
+use super::{Target, failure};
+use crate::cli::output;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::image::{self, Credentials, Destination, Event, Images, Registry, Report, Which};
+use cais_model::name::ServiceName;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The registry's host where it is not the account's own, as AWS_ENDPOINT_URL names other endpoints.
+const REGISTRY: &str = "CAIS_ECR_HOST";
+
+/// The images under a tag that an earlier push left in the registry: `repository@sha256:…` of each service that has a
+/// repository there.
+pub(super) async fn tagged(
+    target: &Target,
+    services: &[ServiceName],
+    tag: &str,
+) -> Outcome<BTreeMap<ServiceName, String>> {
+    if tag == "latest" {
+        return Err(Failure::new(
+            Exit::Usage,
+            "`latest` says nothing about what runs, and moves: it is not deployed",
+        )
+        .help("name the commit's tag, as `cais push` printed it"));
+    }
+    let mut images = BTreeMap::new();
+    let mut missing = Vec::new();
+    for service in services {
+        if !is_built(target, service) {
+            continue;
+        }
+        let name = target.names.repository(service.as_str());
+        let Some(uri) = target.session.repository(&name).await.map_err(failure)? else {
+            return Err(Failure::new(
+                Exit::Error,
+                format!("there is no repository `{name}` for `{service}`"),
+            )
+            .help(target.infrastructure_help()));
+        };
+        match target
+            .session
+            .image_digest(&name, tag)
+            .await
+            .map_err(failure)?
+        {
+            Some(digest) => {
+                images.insert(service.clone(), format!("{uri}@{digest}"));
+            }
+            None => missing.push(format!("{name}:{tag}")),
+        }
+    }
+    if missing.is_empty() {
+        return Ok(images);
+    }
+    Err(Failure::new(
+        Exit::Error,
+        format!("not in the registry: {}", missing.join(", ")),
+    )
+    .help("push it first, or leave `--tag` out to build and push now"))
+}
+
+/// Builds what is built here and pushes it to the account's registry: `repository@sha256:…` of each service.
+pub(super) async fn built(
+    target: &Target,
+    services: &[ServiceName],
+    no_build: bool,
+) -> Outcome<BTreeMap<ServiceName, String>> {
+    let built: BTreeSet<ServiceName> = services
+        .iter()
+        .filter(|service| is_built(target, service))
+        .cloned()
+        .collect();
+    if built.is_empty() || no_build {
+        return Ok(BTreeMap::new());
+    }
+    let access = target.session.registry().await.map_err(failure)?;
+    let host = std::env::var(REGISTRY).unwrap_or(access.host);
+    let registry = Registry {
+        repository: Some(format!("{host}/{}/{{service}}", target.names.prefix())),
+        platform: None,
+        credentials: Some(Credentials {
+            user: access.user,
+            password: access.password,
+        }),
+    };
+    let images = Images {
+        loaded: &target.project.loaded,
+        paths: &target.project.paths,
+        variables: &target.project.variables,
+    };
+    let report = Said;
+    let destination = Destination::Registry(&registry);
+    let resolved =
+        image::build_and_resolve(&images, &built, Which::All, destination, &report).await?;
+    Ok(resolved
+        .into_iter()
+        .map(|(service, image)| (service, image.pinned()))
+        .collect())
+}
+
+/// What is heard of a build, as lines.
+struct Said;
+
+impl Report for Said {
+    fn event(&self, service: &ServiceName, event: Event<'_>) {
+        match event {
+            Event::Step(text) | Event::Output(text) => {
+                output::say(&format!("  {service:<14} {text}"))
+            }
+            Event::Done(image) => output::say(&format!("  {service:<14} {}", image.pinned())),
+            Event::Warning(_) | Event::Bytes { .. } => {}
+        }
+    }
+}
+
+/// Is the service's image made here, rather than taken from somebody else's registry?
+pub(super) fn is_built(target: &Target, service: &ServiceName) -> bool {
+    target
+        .project
+        .loaded
+        .stack
+        .services
+        .get(service)
+        .is_some_and(|service| service.build.is_some() || service.artifact.is_some())
+}

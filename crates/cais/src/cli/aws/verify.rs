@@ -1,0 +1,394 @@
+//! `cais verify -E ENV`: everything a deploy will need, asked for before it; each line passed or failed, with what to do.
+
+use super::Target;
+use crate::cli::elsewhere::VerifyArgs;
+use crate::cli::{Global, output};
+use crate::exit::{Exit, Failure, Outcome};
+use cais_aws::definition;
+use cais_aws::sdk::{Error, Kind};
+use cais_aws::service::Service;
+use cais_model::name::{EnvironmentName, ServiceName};
+use cais_model::stack::FileOrigin;
+use serde::Serialize;
+
+/// What a deploy does, as IAM calls it.
+const ACTIONS: [&str; 14] = [
+    "ecs:DescribeServices",
+    "ecs:UpdateService",
+    "ecs:RegisterTaskDefinition",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListServiceDeployments",
+    "ecs:DescribeServiceDeployments",
+    "ecs:StopServiceDeployment",
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "ecr:GetAuthorizationToken",
+    "ecr:PutImage",
+    "logs:GetLogEvents",
+    "logs:FilterLogEvents",
+    "iam:PassRole",
+];
+
+/// How one question was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Answer {
+    Passed,
+    Failed,
+    /// It could not be asked; a deploy may work all the same.
+    Unknown,
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+struct Line {
+    subject: String,
+    question: String,
+    answer: Answer,
+    detail: String,
+    help: Option<String>,
+}
+
+/// The lines so far.
+#[derive(Default)]
+struct Report(Vec<Line>);
+
+impl Report {
+    fn passed(&mut self, subject: &str, question: &str, detail: impl Into<String>) {
+        self.push(subject, question, Answer::Passed, detail.into(), None);
+    }
+
+    fn failed(&mut self, subject: &str, question: &str, detail: impl Into<String>, help: String) {
+        self.push(subject, question, Answer::Failed, detail.into(), Some(help));
+    }
+
+    /// AWS's no: what may not be asked is unknown, anything else failed.
+    fn error(&mut self, subject: &str, question: &str, error: &Error) {
+        let answer = match error.kind {
+            Kind::Denied | Kind::Throttled | Kind::Unreachable => Answer::Unknown,
+            Kind::Credentials | Kind::NotFound | Kind::Conflict | Kind::Invalid => Answer::Failed,
+        };
+        self.push(subject, question, answer, error.to_string(), error.help());
+    }
+
+    fn push(
+        &mut self,
+        subject: &str,
+        question: &str,
+        answer: Answer,
+        detail: String,
+        help: Option<String>,
+    ) {
+        self.0.push(Line {
+            subject: subject.to_owned(),
+            question: question.to_owned(),
+            answer,
+            detail,
+            help,
+        });
+    }
+
+    fn failures(&self) -> usize {
+        self.0
+            .iter()
+            .filter(|line| line.answer == Answer::Failed)
+            .count()
+    }
+}
+
+pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &VerifyArgs) -> Outcome {
+    let target = Target::open(global, name).await?;
+    let mut report = Report::default();
+    report.passed("account", "identity", target.identity.arn.clone());
+    permissions(&target, &mut report).await;
+    lock(&target, &mut report).await;
+    let selected = target.selection(&args.services)?;
+    if let Some(cluster) = cluster(&target, &mut report).await {
+        report.passed("account", "cluster", cluster);
+        let wanted: Vec<String> = selected
+            .iter()
+            .map(|s| target.names.service(s.as_str()))
+            .collect();
+        match target
+            .session
+            .services(&target.names.cluster(), &wanted)
+            .await
+        {
+            Ok(found) => {
+                for service in &selected {
+                    let ecs = target.names.service(service.as_str());
+                    match found.iter().find(|one| one.name == ecs) {
+                        Some(live) => self::service(&target, service, live, &mut report).await,
+                        None if super::images::is_built(&target, service) => report.failed(
+                            service.as_str(),
+                            "service",
+                            format!("there is no ECS service `{ecs}`"),
+                            target.infrastructure_help(),
+                        ),
+                        None => {}
+                    }
+                }
+            }
+            Err(error) => report.error("account", "services", &error),
+        }
+    }
+    secrets(&target, &selected, &mut report).await;
+    print(global, &target, &report)?;
+    match report.failures() {
+        0 => Ok(()),
+        1 => Err(Failure::new(
+            Exit::CheckFailed,
+            "1 thing that a deploy needs is missing",
+        )),
+        n => Err(Failure::new(
+            Exit::CheckFailed,
+            format!("{n} things that a deploy needs are missing"),
+        )),
+    }
+}
+
+async fn permissions(target: &Target, report: &mut Report) {
+    match target
+        .session
+        .permissions(&target.identity.arn, &ACTIONS)
+        .await
+    {
+        Ok(answers) => {
+            let missing: Vec<&str> = answers
+                .iter()
+                .filter(|p| !p.allowed)
+                .map(|p| p.action.as_str())
+                .collect();
+            if missing.is_empty() {
+                report.passed(
+                    "account",
+                    "permissions",
+                    format!("{} of what a deploy does", answers.len()),
+                );
+            } else {
+                report.failed(
+                    "account",
+                    "permissions",
+                    format!("IAM does not allow {}", missing.join(", ")),
+                    "use the deploy role that the foundation makes, or give the identity these permissions".to_owned(),
+                );
+            }
+        }
+        Err(error) => report.push(
+            "account",
+            "permissions",
+            Answer::Unknown,
+            format!("cannot be asked: {error}"),
+            None,
+        ),
+    }
+}
+
+async fn lock(target: &Target, report: &mut Report) {
+    let bucket = target.names.state_bucket(&target.identity.account);
+    match target
+        .session
+        .lock_holder(&bucket, &target.names.lock_key())
+        .await
+    {
+        Ok(None) => report.passed("account", "lock", format!("free, in `{bucket}`")),
+        Ok(Some(holder)) => report.failed(
+            "account",
+            "lock",
+            format!("held by {} for {}", holder.owner, holder.reason),
+            format!(
+                "wait, or let it go: `cais lock -E {} --release`",
+                target.environment
+            ),
+        ),
+        Err(error) if error.kind == Kind::NotFound => report.failed(
+            "account",
+            "lock",
+            format!("there is no bucket `{bucket}`"),
+            target.infrastructure_help(),
+        ),
+        Err(error) => report.error("account", "lock", &error),
+    }
+}
+
+async fn cluster(target: &Target, report: &mut Report) -> Option<String> {
+    match target.session.cluster(&target.names.cluster()).await {
+        Ok(arn) => Some(arn),
+        Err(error) if error.kind == Kind::NotFound => {
+            report.failed(
+                "account",
+                "cluster",
+                error.message,
+                target.infrastructure_help(),
+            );
+            None
+        }
+        Err(error) => {
+            report.error("account", "cluster", &error);
+            None
+        }
+    }
+}
+
+async fn service(target: &Target, name: &ServiceName, live: &Service, report: &mut Report) {
+    let subject = name.as_str();
+    report.passed(
+        subject,
+        "service",
+        format!("{} of {} tasks run", live.running, live.desired),
+    );
+    let session = &target.session;
+    if super::images::is_built(target, name) {
+        let repository = target.names.repository(subject);
+        match session.repository(&repository).await {
+            Ok(Some(uri)) => report.passed(subject, "repository", uri),
+            Ok(None) => report.failed(
+                subject,
+                "repository",
+                format!("there is no `{repository}`"),
+                target.infrastructure_help(),
+            ),
+            Err(error) => report.error(subject, "repository", &error),
+        }
+    }
+    image(target, name, live, report).await;
+    for role in [
+        target.names.execution_role(subject),
+        target.names.task_role(subject),
+    ] {
+        match session.role(&role).await {
+            Ok(Some(arn)) => report.passed(subject, "role", arn),
+            Ok(None) => report.failed(
+                subject,
+                "role",
+                format!("there is no role `{role}`"),
+                target.infrastructure_help(),
+            ),
+            Err(error) => report.error(subject, "role", &error),
+        }
+    }
+    let group = target.names.log_group(subject);
+    match session.log_group_exists(&group).await {
+        Ok(true) => report.passed(subject, "log group", group),
+        Ok(false) => report.failed(
+            subject,
+            "log group",
+            format!("there is no `{group}`"),
+            target.infrastructure_help(),
+        ),
+        Err(error) => report.error(subject, "log group", &error),
+    }
+    for arn in &live.target_groups {
+        match session.target_group(arn).await {
+            Ok(found) => report.passed(
+                subject,
+                "target group",
+                format!(
+                    "{} asks {}",
+                    found.name,
+                    found.path.unwrap_or_else(|| "its port".to_owned())
+                ),
+            ),
+            Err(error) => report.error(subject, "target group", &error),
+        }
+    }
+}
+
+/// Is what runs now still in the registry? A task that ends is replaced from there.
+async fn image(target: &Target, name: &ServiceName, live: &Service, report: &mut Report) {
+    let subject = name.as_str();
+    let running = match target.session.definition(&live.definition).await {
+        Ok(running) => running,
+        Err(error) => return report.error(subject, "task definition", &error),
+    };
+    let Some(image) = definition::image_of(&running, &target.names.container(subject)) else {
+        return;
+    };
+    let own = target.names.repository(subject);
+    let Some((place, digest)) = image.split_once('@') else {
+        return report.push(
+            subject,
+            "image",
+            Answer::Unknown,
+            format!("`{image}` is named by a tag, which can move"),
+            Some(format!(
+                "deploy once: `cais deploy -E {}` pins it",
+                target.environment
+            )),
+        );
+    };
+    if !place.ends_with(&own) {
+        return;
+    }
+    match target.session.image_digest(&own, digest).await {
+        Ok(Some(_)) => report.passed(subject, "image", image),
+        Ok(None) => report.failed(
+            subject,
+            "image",
+            format!("`{image}` runs, and is no longer in the registry: a task that ends cannot be replaced"),
+            format!("deploy: `cais deploy -E {}`", target.environment),
+        ),
+        Err(error) => report.error(subject, "image", &error),
+    }
+}
+
+/// The secrets that services read and that only a person can fill.
+async fn secrets(target: &Target, selected: &[ServiceName], report: &mut Report) {
+    let stack = &target.project.loaded.stack;
+    let mut names: Vec<&String> = stack
+        .services
+        .values()
+        .filter(|service| selected.contains(&service.name))
+        .flat_map(|service| service.secrets.iter().map(|mount| &mount.source))
+        .collect();
+    names.sort();
+    names.dedup();
+    for name in names {
+        let generated = stack
+            .secrets
+            .get(name)
+            .is_some_and(|source| source.generate && matches!(source.origin, FileOrigin::File(_)));
+        let full = target.names.secret(name);
+        match target.session.secret_is_set(&full).await {
+            Ok(true) => report.passed("secrets", name, full),
+            Ok(false) => report.failed(
+                "secrets",
+                name,
+                format!("`{full}` has no value"),
+                if generated {
+                    target.infrastructure_help()
+                } else {
+                    format!("set it: `cais secret set -E {} {name}`", target.environment)
+                },
+            ),
+            Err(error) => report.error("secrets", name, &error),
+        }
+    }
+}
+
+fn print(global: &Global, target: &Target, report: &Report) -> Outcome {
+    if global.json() {
+        return output::print_json(&report.0);
+    }
+    target.show(global);
+    let mut subject = "";
+    for line in &report.0 {
+        if line.subject != subject {
+            subject = &line.subject;
+            output::print(&format!("{bold}{subject}{bold:#}", bold = output::BOLD))?;
+        }
+        let (mark, style) = match line.answer {
+            Answer::Passed => ("✓", output::GREEN),
+            Answer::Failed => ("✗", output::RED),
+            Answer::Unknown => ("?", output::YELLOW),
+        };
+        output::print(&format!(
+            "  {style}{mark}{style:#} {:<16} {}",
+            line.question, line.detail
+        ))?;
+        if let Some(help) = &line.help {
+            output::print(&format!("    {dim}{help}{dim:#}", dim = output::DIM))?;
+        }
+    }
+    Ok(())
+}
