@@ -14,6 +14,7 @@ mod follow;
 mod handle;
 pub(crate) mod image;
 pub(crate) mod labels;
+mod mounts;
 pub(crate) mod network;
 mod record;
 mod start;
