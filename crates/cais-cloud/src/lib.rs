@@ -1,6 +1,7 @@
 //! A stack as AWS resources, and those as text: every decision about the cloud is made once, by `lower`, and printers only
 //! read its result. Pure: files, time and variables belong to the caller.
 
+mod check;
 pub mod cidr;
 pub mod fargate;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod task;
 mod terraform;
 pub mod value;
 
+pub use check::check;
 pub use lower::lower;
 pub use pulumi::{PULUMI_HEADER, pulumi, pulumi_type};
 pub use terraform::{HEADER, terraform};

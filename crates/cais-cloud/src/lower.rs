@@ -6,7 +6,6 @@ use crate::names::{Names, identifier};
 use crate::resource::{Infrastructure, Instance, Root};
 use crate::task::{self, TaskDefinition};
 use cais_model::diagnostic::Diagnostic;
-use cais_model::name::ServiceName;
 use cais_model::stack::{Aws, Condition, Service, Stack, Strategy};
 use std::collections::BTreeMap;
 
@@ -307,12 +306,6 @@ impl<'s> Plan<'s> {
         };
         overrides::apply(&mut infrastructure, &self.aws.overrides, diagnostics);
         infrastructure
-    }
-
-    fn planned(&self, name: &ServiceName) -> Option<&Planned<'s>> {
-        self.services
-            .iter()
-            .find(|planned| planned.service.name == *name)
     }
 
     fn with_kind(&self, kind: Kind) -> impl Iterator<Item = &Planned<'s>> {

@@ -93,6 +93,11 @@ impl Names {
         format!("/ecs/{}/{}", self.prefix(), slug(service))
     }
 
+    /// The log group of what is typed in sessions in tasks.
+    pub fn session_log_group(&self) -> String {
+        format!("/ecs-exec/{}", self.prefix())
+    }
+
     /// The ECR repository of a service's images.
     pub fn repository(&self, service: &str) -> String {
         format!("{}/{}", self.prefix(), slug(service))

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use secrets::SecretVariable;
-pub(crate) use secrets::cache_of_password;
+pub(crate) use secrets::{cache_of_password, in_capitals};
 
 mod secrets;
 

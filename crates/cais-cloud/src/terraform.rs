@@ -11,6 +11,7 @@ use hcl::{Block, Document};
 use std::collections::BTreeMap;
 
 mod hcl;
+mod readme;
 
 /// First line of every file that is rendered, after the comment sign: what bears it may be rewritten.
 pub const HEADER: &str =
@@ -29,6 +30,14 @@ pub fn terraform(infrastructure: &Infrastructure) -> Files {
     }
     for root in [&infrastructure.foundation, &infrastructure.services] {
         root_files(infrastructure, root, &mut files);
+    }
+    let environment = &infrastructure.environment;
+    files.insert(
+        format!("{environment}/README.md"),
+        readme::readme(infrastructure),
+    );
+    if let Some(script) = readme::cache_token(infrastructure) {
+        files.insert(format!("{environment}/set-cache-token.sh"), script);
     }
     files
 }

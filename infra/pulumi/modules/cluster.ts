@@ -11,6 +11,10 @@ export interface ClusterArgs {
   namespaceArn: pulumi.Input<string>;
   /** The KMS key of sessions in tasks. */
   keyArn: pulumi.Input<string>;
+  /** What is typed in sessions in tasks. */
+  logGroup: pulumi.Input<string>;
+  /** How long that is kept. */
+  logRetentionDays: pulumi.Input<number>;
 }
 
 /** The ECS cluster. Nothing in it costs anything by itself; tasks run on Fargate. */
@@ -23,11 +27,26 @@ export class Cluster extends pulumi.ComponentResource {
   constructor(name: string, args: ClusterArgs, options?: pulumi.ComponentResourceOptions) {
     super("cais:aws:Cluster", name, {}, options);
 
+    const sessionsLogGroup = new aws.cloudwatch.LogGroup(`${name}-sessions`, {
+      name: args.logGroup,
+      retentionInDays: args.logRetentionDays,
+      kmsKeyId: args.keyArn,
+    }, { parent: this });
+
     const cluster = new aws.ecs.Cluster(name, {
       name: args.name,
       settings: [{ name: "containerInsights", value: "enhanced" }],
       serviceConnectDefaults: { namespace: args.namespaceArn },
-      configuration: { executeCommandConfiguration: { kmsKeyId: args.keyArn, logging: "DEFAULT" } },
+      configuration: {
+        executeCommandConfiguration: {
+          kmsKeyId: args.keyArn,
+          logging: "OVERRIDE",
+          logConfiguration: {
+            cloudWatchEncryptionEnabled: true,
+            cloudWatchLogGroupName: sessionsLogGroup.name,
+          },
+        },
+      },
     }, { parent: this });
 
     new aws.ecs.ClusterCapacityProviders(name, {

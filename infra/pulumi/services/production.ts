@@ -45,6 +45,8 @@ const cluster = new Cluster("cluster", {
   name: "cais-production",
   namespaceArn: discovery.arn,
   keyArn: foundation.requireOutput("keyArn"),
+  logGroup: "/ecs-exec/cais-production",
+  logRetentionDays: 365,
 });
 
 const loadBalancer = new LoadBalancer("load-balancer", {

@@ -38,6 +38,8 @@ const cluster = new Cluster("cluster", {
   name: "cais-staging",
   namespaceArn: discovery.arn,
   keyArn: foundation.requireOutput("keyArn"),
+  logGroup: "/ecs-exec/cais-staging",
+  logRetentionDays: 30,
 });
 
 const loadBalancer = new LoadBalancer("load-balancer", {

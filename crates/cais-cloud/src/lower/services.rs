@@ -33,7 +33,9 @@ impl Plan<'_> {
             Instance::new("cluster", "cluster", "main")
                 .set("name", self.names.cluster())
                 .set("namespace_arn", output_of("discovery", "arn"))
-                .set("key_arn", foundation("key_arn")),
+                .set("key_arn", foundation("key_arn"))
+                .set("log_group", self.names.session_log_group())
+                .set("log_retention_days", self.log_retention()),
         );
         if self.has_routes() {
             self.edge(&mut root);
@@ -268,7 +270,7 @@ impl Plan<'_> {
                     json(self.execution_policy(planned, task)),
                 ),
         );
-        let rights = rights(planned.service);
+        let rights = self.rights(planned.service);
         if !rights.is_empty() {
             root.instances.push(
                 instance("iam_policy", planned, "iam_policy")
@@ -375,6 +377,46 @@ impl Plan<'_> {
             ));
         }
         policy(statements)
+    }
+
+    /// What a service's program may do.
+    fn rights(&self, service: &Service) -> Vec<Value> {
+        let aws = &service.cloud.aws;
+        let mut statements: Vec<Value> = aws
+            .permissions
+            .iter()
+            .map(|permission| {
+                let actions: Vec<&str> = permission.actions.iter().map(String::as_str).collect();
+                allow(&actions, permission.resources.clone())
+            })
+            .collect();
+        if aws.execute_command {
+            // A session's channels have no resource that could be named.
+            statements.push(allow(
+                &[
+                    "ssmmessages:CreateControlChannel",
+                    "ssmmessages:CreateDataChannel",
+                    "ssmmessages:OpenControlChannel",
+                    "ssmmessages:OpenDataChannel",
+                ],
+                "*",
+            ));
+            statements.push(allow(&["logs:DescribeLogGroups"], "*"));
+            statements.push(allow(
+                &[
+                    "logs:CreateLogStream",
+                    "logs:DescribeLogStreams",
+                    "logs:PutLogEvents",
+                ],
+                format!(
+                    "arn:aws:logs:{}:*:log-group:{}:*",
+                    self.place.region,
+                    self.names.session_log_group()
+                ),
+            ));
+            statements.push(allow(&["kms:Decrypt"], foundation("key_arn")));
+        }
+        statements
     }
 
     fn routes(&self, root: &mut Root, planned: &Planned<'_>, strategy: Strategy) {
@@ -723,32 +765,6 @@ fn egress(service: &Service) -> Value {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .into()
-}
-
-/// What a service's program may do.
-fn rights(service: &Service) -> Vec<Value> {
-    let aws = &service.cloud.aws;
-    let mut statements: Vec<Value> = aws
-        .permissions
-        .iter()
-        .map(|permission| {
-            let actions: Vec<&str> = permission.actions.iter().map(String::as_str).collect();
-            allow(&actions, permission.resources.clone())
-        })
-        .collect();
-    if aws.execute_command {
-        // A session's channels have no resource that could be named.
-        statements.push(allow(
-            &[
-                "ssmmessages:CreateControlChannel",
-                "ssmmessages:CreateDataChannel",
-                "ssmmessages:OpenControlChannel",
-                "ssmmessages:OpenDataChannel",
-            ],
-            "*",
-        ));
-    }
-    statements
 }
 
 fn desired(service: &Service) -> u32 {

@@ -31,6 +31,26 @@ pub(super) fn cluster() -> Module {
         "Where services find each other.",
     )
     .input("key_arn", Kind::Text, "The KMS key of sessions in tasks.")
+    .input(
+        "log_group",
+        Kind::Text,
+        "What is typed in sessions in tasks.",
+    )
+    .input("log_retention_days", Kind::Number, "How long that is kept.")
+    .resource(
+        Resource::new(
+            "aws_cloudwatch_log_group",
+            "sessions",
+            Body::new()
+                .set("name", input("log_group"))
+                .set("retention_in_days", input("log_retention_days"))
+                .set("kms_key_id", input("key_arn")),
+        )
+        .skip(
+            "CKV_AWS_338",
+            "how long logs are kept is decided by x-cais.aws.log_retention, 365 days by default",
+        ),
+    )
     .resource(Resource::new(
         "aws_ecs_cluster",
         "this",
@@ -52,7 +72,14 @@ pub(super) fn cluster() -> Module {
                     "execute_command_configuration",
                     Body::new()
                         .set("kms_key_id", input("key_arn"))
-                        .set("logging", "DEFAULT"),
+                        .set("logging", "OVERRIDE")
+                        .block(
+                            "log_configuration",
+                            Body::new().set("cloud_watch_encryption_enabled", true).set(
+                                "cloud_watch_log_group_name",
+                                attribute("aws_cloudwatch_log_group.sessions.name"),
+                            ),
+                        ),
                 ),
             ),
     ))

@@ -139,7 +139,8 @@ fn cache_address(
     ))
 }
 
-fn in_capitals(name: &str) -> String {
+/// A name as variables have it.
+pub(crate) fn in_capitals(name: &str) -> String {
     let letters = name.chars().map(|c| match c.to_ascii_uppercase() {
         c if c.is_ascii_alphanumeric() => c,
         _ => '_',

@@ -1,1 +1,111 @@
-//! t
+//! Stacks that are built otherwise than the example: what each renders to is read like code.
+
+use crate::stack;
+use cais_cloud::files::Files;
+use std::fmt::Write as _;
+
+const AWS: &str = "x-cais: {aws: {region: eu-west-1, domain: example.com}}\n";
+
+fn render(text: &str) -> Files {
+    let loaded = stack(text);
+    let infrastructure = cais_cloud::lower(&loaded.stack, "staging").unwrap_or_else(|found| {
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        panic!("{}", lines.join("\n"))
+    });
+    cais_cloud::terraform(&infrastructure)
+}
+
+/// The roots of a stack, one file after the other.
+fn roots(text: &str) -> String {
+    let mut out = String::new();
+    for (path, text) in render(text) {
+        let is_root = path.starts_with("staging/") && path.ends_with(".tf");
+        let is_said_elsewhere = path.ends_with("versions.tf") || path.ends_with("outputs.tf");
+        if is_root && !is_said_elsewhere {
+            let _ = writeln!(out, "==> {path}\n{text}");
+        }
+    }
+    out
+}
+
+macro_rules! golden {
+    ($($claim:ident: $text:expr;)*) => {$(
+        #[test]
+        fn $claim() {
+            insta::assert_snapshot!(roots(&format!("name: shop\n{}{AWS}", $text)));
+        }
+    )*};
+}
+
+golden! {
+    without_redis_there_is_no_cache: "services: {web: {build: ., x-cais: {route: {path: /}}}}\n";
+    two_routes_of_a_service_have_a_rule_each:
+        "services: {web: {build: ., x-cais: {route: [{path: /}, {path: /api, host: api.example.com}]}}}\n";
+    a_worker_without_a_port_has_no_target_group: "services: {worker: {build: ., command: work}}\n";
+    a_scheduled_job_has_a_schedule_and_no_service:
+        "services: {report: {build: ., x-cais: {aws: {schedule: 'cron(0 3 * * ? *)', permissions: [{actions: ['s3:PutObject'], resources: ['arn:aws:s3:::reports/*']}]}}}}\n";
+    a_migration_is_a_task_that_nothing_keeps:
+        "services: {migrate: {build: ., command: migrate, secrets: [db]}, web: {build: ., expose: ['80'], depends_on: {migrate: {condition: service_completed_successfully}}}}\nsecrets: {db: {external: true}}\n";
+}
+
+#[test]
+fn without_a_domain_http_is_all_there_is() {
+    insta::assert_snapshot!(roots(
+        "name: shop\nservices: {web: {build: ., x-cais: {route: {path: /}}}}\nx-cais: {aws: {region: eu-west-1}}\n"
+    ));
+}
+
+#[test]
+fn a_place_that_is_there_is_named_instead_of_made() {
+    let text = "name: shop\nservices: {web: {build: ., x-cais: {route: {path: /}}}}
+x-cais: {aws: {region: eu-west-1, vpc: vpc-1, subnets: {public: [subnet-1, subnet-2], private: [subnet-3, subnet-4]},
+  load_balancer: shared, domain: shop.example.com, certificate: 'arn:aws:acm:eu-west-1:123456789012:certificate/1', account: '123456789012'}}\n";
+    let files = render(text);
+    assert!(!files.contains_key("modules/network/main.tf"));
+    assert!(!files.contains_key("modules/load_balancer/main.tf"));
+    insta::assert_snapshot!(roots(text));
+}
+
+#[test]
+fn an_override_is_merged_last_into_a_module_of_the_environment() {
+    let text = "name: shop\nservices: {web: {build: ., expose: ['80']}}
+x-cais: {aws: {region: eu-west-1, overrides: {cluster.aws_ecs_cluster.this: {tags: {team: web}, setting: {value: disabled}}}}}\n";
+    let files = render(text);
+    let main = &files["modules/cluster_staging/main.tf"];
+    assert!(main.contains("tags = { team = \"web\" }"), "{main}");
+    assert!(main.contains("value = \"disabled\""), "{main}");
+    assert!(files["staging/services/main.tf"].contains("../../modules/cluster_staging"));
+}
+
+/// A hundred services, half of them behind the load balancer.
+pub(crate) fn hundred() -> String {
+    let mut text = String::from("name: shop\nservices:\n");
+    for number in 0..100 {
+        let reach = if number % 2 == 0 {
+            format!("x-cais: {{route: {{path: /s{number}}}, scale: {{max: 4, cpu: 60%}}}}")
+        } else {
+            "expose: ['8080']".to_owned()
+        };
+        let _ = writeln!(text, "  s{number}: {{build: ., {reach}}}");
+    }
+    text + AWS
+}
+
+#[test]
+fn a_stack_of_a_hundred_services_renders() {
+    let loaded = stack(&hundred());
+    let started = std::time::Instant::now();
+    let infrastructure = cais_cloud::lower(&loaded.stack, "staging").unwrap();
+    let files = cais_cloud::terraform(&infrastructure);
+    println!(
+        "100 services: {} instances, {} files, {:?}",
+        infrastructure.services.instances.len() + infrastructure.foundation.instances.len(),
+        files.len(),
+        started.elapsed()
+    );
+    let of_services = files
+        .keys()
+        .filter(|path| path.starts_with("staging/services/s"))
+        .count();
+    assert_eq!(of_services, 100);
+}

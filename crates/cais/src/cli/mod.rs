@@ -18,6 +18,7 @@ mod files;
 mod hidden;
 mod history;
 pub(crate) mod image;
+mod infra;
 mod logs;
 mod output;
 mod plan;
@@ -204,6 +205,8 @@ enum Command {
     Config(config::ConfigArgs),
     /// Take the stack down and remove its state, volumes and built images
     Clean(clean::CleanArgs),
+    /// Render what the stack is on AWS: Terraform, Pulumi
+    Infra(infra::InfraArgs),
     /// Print the version
     Version,
     #[command(flatten)]
@@ -215,7 +218,7 @@ impl Command {
     fn reads_files_alone(&self) -> bool {
         matches!(
             self,
-            Self::Check(_) | Self::Config(_) | Self::Version | Self::Hidden(_)
+            Self::Check(_) | Self::Config(_) | Self::Infra(_) | Self::Version | Self::Hidden(_)
         )
     }
 }
@@ -264,6 +267,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Config(args) => config::run(&global, &args),
         Command::Secret(args) => secret::run(&global, &args),
         Command::Verify(_) | Command::Lock(_) | Command::Destroy(_) => Err(elsewhere::not_here()),
+        Command::Infra(args) => infra::run(&global, &args),
         Command::History(args) => history::history(&global, &args),
         command => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -298,6 +302,7 @@ fn dispatch(cli: Cli) -> Outcome {
                     | Command::Verify(_)
                     | Command::Lock(_)
                     | Command::Destroy(_)
+                    | Command::Infra(_)
                     | Command::History(_) => {
                         unreachable!("dispatched above")
                     }

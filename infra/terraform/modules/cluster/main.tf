@@ -2,6 +2,13 @@
 
 # The ECS cluster. Nothing in it costs anything by itself; tasks run on Fargate.
 
+resource "aws_cloudwatch_log_group" "sessions" {
+  #checkov:skip=CKV_AWS_338:how long logs are kept is decided by x-cais.aws.log_retention, 365 days by default
+  name              = var.log_group
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.key_arn
+}
+
 resource "aws_ecs_cluster" "this" {
   name = var.name
 
@@ -17,7 +24,12 @@ resource "aws_ecs_cluster" "this" {
   configuration {
     execute_command_configuration {
       kms_key_id = var.key_arn
-      logging    = "DEFAULT"
+      logging    = "OVERRIDE"
+
+      log_configuration {
+        cloud_watch_encryption_enabled = true
+        cloud_watch_log_group_name     = aws_cloudwatch_log_group.sessions.name
+      }
     }
   }
 }

@@ -14,3 +14,13 @@ variable "key_arn" {
   description = "The KMS key of sessions in tasks."
   type        = string
 }
+
+variable "log_group" {
+  description = "What is typed in sessions in tasks."
+  type        = string
+}
+
+variable "log_retention_days" {
+  description = "How long that is kept."
+  type        = number
+}

@@ -29,9 +29,11 @@ module "discovery" {
 module "cluster" {
   source = "../../modules/cluster"
 
-  name          = "cais-production"
-  namespace_arn = module.discovery.arn
-  key_arn       = data.terraform_remote_state.foundation.outputs.key_arn
+  name               = "cais-production"
+  namespace_arn      = module.discovery.arn
+  key_arn            = data.terraform_remote_state.foundation.outputs.key_arn
+  log_group          = "/ecs-exec/cais-production"
+  log_retention_days = 365
 }
 
 module "load_balancer" {

@@ -29,9 +29,11 @@ module "discovery" {
 module "cluster" {
   source = "../../modules/cluster"
 
-  name          = "cais-staging"
-  namespace_arn = module.discovery.arn
-  key_arn       = data.terraform_remote_state.foundation.outputs.key_arn
+  name               = "cais-staging"
+  namespace_arn      = module.discovery.arn
+  key_arn            = data.terraform_remote_state.foundation.outputs.key_arn
+  log_group          = "/ecs-exec/cais-staging"
+  log_retention_days = 30
 }
 
 module "load_balancer" {

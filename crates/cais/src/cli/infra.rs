@@ -1,0 +1,201 @@
+//! `cais infra`: renders what the stack is on AWS, compares it with what stands in a folder, and has both checked. What is
+//! rendered is `cais-cloud`'s decision; files are [`folder`]'s matter, programs that check them [`tools`]'.
+
+use super::environment::Environment;
+use super::project::{self, Project};
+use super::{Global, output};
+use crate::exit::{Exit, Failure, Outcome};
+use cais_cloud::files::Files;
+use cais_model::fields;
+use cais_model::fields::Runtime;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+mod difference;
+mod folder;
+mod tools;
+
+#[derive(Debug, Args)]
+pub(crate) struct InfraArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Render Terraform: modules, and two roots for each environment
+    Terraform(RenderArgs),
+    /// Render a Pulumi program in TypeScript
+    Pulumi(RenderArgs),
+    /// Show what rendering would change, by resource
+    Diff(DiffArgs),
+}
+
+#[derive(Debug, Args)]
+struct RenderArgs {
+    /// Folder to write to; by default infra/terraform or infra/pulumi beside the Compose file
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Check the result with the programs that are installed (terraform, checkov, tsc)
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Args)]
+struct DiffArgs {
+    /// Folder to compare with; by default infra/terraform or infra/pulumi beside the Compose file
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Compare the Pulumi program instead of Terraform
+    #[arg(long)]
+    pulumi: bool,
+    /// End with 6 when something differs
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// What is rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Printer {
+    Terraform,
+    Pulumi,
+}
+
+impl Printer {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::Pulumi => "pulumi",
+        }
+    }
+}
+
+/// Files, and whether they are all that a folder should have.
+struct Rendered {
+    files: Files,
+    /// The environments in them.
+    environments: Vec<String>,
+    /// Are these all environments of the project?
+    is_whole: bool,
+    out: PathBuf,
+}
+
+pub(crate) fn run(global: &Global, args: &InfraArgs) -> Outcome {
+    match &args.verb {
+        Verb::Terraform(args) => write(global, Printer::Terraform, args),
+        Verb::Pulumi(args) => write(global, Printer::Pulumi, args),
+        Verb::Diff(args) => diff(global, args),
+    }
+}
+
+fn write(global: &Global, printer: Printer, args: &RenderArgs) -> Outcome {
+    let rendered = render(global, printer, args.out.as_ref())?;
+    let written = folder::write(&rendered)?;
+    output::say(&format!(
+        "{}: {} files for {}, {} changed, {} removed",
+        folder::shown(&rendered.out),
+        rendered.files.len(),
+        rendered.environments.join(" and "),
+        written.changed,
+        written.removed
+    ));
+    if args.check {
+        return tools::check(printer, &rendered);
+    }
+    for path in rendered
+        .files
+        .keys()
+        .filter(|path| path.ends_with("README.md"))
+    {
+        let page = folder::shown(&rendered.out.join(path));
+        output::say(&format!("the order of commands: {page}"));
+    }
+    Ok(())
+}
+
+fn diff(global: &Global, args: &DiffArgs) -> Outcome {
+    let printer = if args.pulumi {
+        Printer::Pulumi
+    } else {
+        Printer::Terraform
+    };
+    let rendered = render(global, printer, args.out.as_ref())?;
+    let standing = folder::read(&rendered)?;
+    let differences = difference::of(&standing, &rendered.files);
+    if global.json() {
+        output::print_json(&differences)?;
+    } else if differences.is_empty() {
+        output::say("no differences");
+    } else {
+        output::print(&differences.to_string())?;
+    }
+    if args.exit_code && !differences.is_empty() {
+        return Err(Failure::new(
+            Exit::Differences,
+            format!(
+                "{} files differ from what the file renders to",
+                differences.files()
+            ),
+        )
+        .help(format!("write them: `cais infra {}`", printer.folder())));
+    }
+    Ok(())
+}
+
+/// Renders the environment that is meant, or all of them. Everything is in memory before anything is written.
+fn render(global: &Global, printer: Printer, out: Option<&PathBuf>) -> Outcome<Rendered> {
+    let all = project::environments(global)?;
+    let meant = match global.environment() {
+        Environment::Named(name) => vec![name],
+        Environment::Local => all.iter().cloned().collect(),
+    };
+    if meant.is_empty() {
+        return Err(Failure::new(
+            Exit::Usage,
+            "there is no environment to render: no compose.<name>.yaml stands beside the Compose file",
+        )
+        .help("write compose.staging.yaml with `x-cais: {aws: {region: sa-east-1}}`, or name it: `cais -E NAME infra terraform`"));
+    }
+    let mut rendered = Rendered {
+        files: Files::new(),
+        environments: meant.iter().map(ToString::to_string).collect(),
+        is_whole: meant.len() == all.len(),
+        out: PathBuf::new(),
+    };
+    for name in meant {
+        let project = Project::load_for(global, Environment::Named(name.clone()))?;
+        let files = one(&project, name.as_str(), printer)?;
+        rendered.files.extend(files);
+        rendered.out = match out {
+            Some(out) => out.clone(),
+            None => project
+                .release
+                .directory
+                .join("infra")
+                .join(printer.folder()),
+        };
+    }
+    Ok(rendered)
+}
+
+/// Renders one environment; what AWS does not honour is told.
+fn one(project: &Project, environment: &str, printer: Printer) -> Outcome<Files> {
+    let loaded = &project.loaded;
+    let mut diagnostics = loaded.warnings.clone();
+    diagnostics.extend(fields::unsupported(loaded, Runtime::Aws));
+    diagnostics.extend(cais_cloud::check(loaded));
+    let infrastructure = cais_cloud::lower(&loaded.stack, environment);
+    let infrastructure = match infrastructure {
+        Ok(infrastructure) if !diagnostics.iter().any(|found| found.is_error()) => infrastructure,
+        other => {
+            diagnostics.extend(other.err().unwrap_or_default());
+            diagnostics.sort_by(|a, b| a.position.cmp(&b.position));
+            return Err(Failure::invalid(diagnostics, loaded.files.clone()));
+        }
+    };
+    output::print_diagnostics(&diagnostics, &loaded.files);
+    Ok(match printer {
+        Printer::Terraform => cais_cloud::terraform(&infrastructure),
+        Printer::Pulumi => cais_cloud::pulumi(&infrastructure),
+    })
+}
