@@ -193,6 +193,10 @@ fn check_names(names: &Names, services: &[Planned<'_>], diagnostics: &mut Vec<Di
         };
         diagnostics.push(diagnostic.with_help(help));
     }
+    if !names.too_long().is_empty() {
+        // Each service's names would be too long with it.
+        return;
+    }
     let mut seen: BTreeMap<&str, &Planned<'_>> = BTreeMap::new();
     for planned in services {
         let has = crate::names::Has {

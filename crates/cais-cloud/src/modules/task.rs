@@ -161,8 +161,7 @@ pub(super) fn schedule() -> Module {
         input("region"),
         ":".into(),
         account(),
-        ":schedule/default/".into(),
-        input("name"),
+        ":schedule-group/default".into(),
     ]);
     let network = Body::new()
         .set("subnets", input("subnet_ids"))
