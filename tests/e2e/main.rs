@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod bad_input;
+mod config;
 mod dependencies;
 mod docker_bad_input;
 mod docker_faults;

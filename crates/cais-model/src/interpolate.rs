@@ -1,5 +1,6 @@
 //! Compose's variable substitution in one text: `$V`, `${V}`, `:-`, `-`, `:+`, `+`, `:?`, `?`, nested, `$$`. Which texts it applies to is [`variables`](crate::variables)' matter.
 
+use crate::uses::VariableUse;
 use std::fmt;
 
 /// Defaults may nest so deep; a bound on recursion for hostile input.
@@ -63,6 +64,52 @@ pub(crate) fn interpolate(
 /// Does the text contain anything to fill in, an escaped `$$` included?
 pub(crate) fn has_variables(text: &str) -> bool {
     text.contains('$')
+}
+
+/// Calls `found` for every variable that a text names, those of defaults and alternatives included; a malformed rest is left out.
+pub(crate) fn references(text: &str, found: &mut dyn FnMut(&str, VariableUse)) {
+    name_all(text, found, 0);
+}
+
+fn name_all(text: &str, found: &mut dyn FnMut(&str, VariableUse), depth: usize) {
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        let after = &rest[dollar + 1..];
+        rest = if let Some(tail) = after.strip_prefix('$') {
+            tail
+        } else if let Some(inside) = after.strip_prefix('{') {
+            let Ok((reference, tail)) = Reference::read(inside) else {
+                return;
+            };
+            let argument = || Some(reference.argument.to_owned());
+            let said = match reference.operator {
+                None => VariableUse::default(),
+                Some(Operator::Required) => VariableUse {
+                    required: true,
+                    ..VariableUse::default()
+                },
+                Some(Operator::Default) => VariableUse {
+                    default: argument(),
+                    ..VariableUse::default()
+                },
+                Some(Operator::Alternative) => VariableUse {
+                    alternative: argument(),
+                    ..VariableUse::default()
+                },
+            };
+            found(reference.name, said);
+            if depth < MAX_DEPTH {
+                name_all(reference.argument, found, depth + 1);
+            }
+            tail
+        } else {
+            let (name, tail) = split_name(after);
+            if !name.is_empty() {
+                found(name, VariableUse::default());
+            }
+            tail
+        };
+    }
 }
 
 fn expand(text: &str, lookup: &mut dyn Lookup, depth: usize) -> Result<String, InterpolationError> {

@@ -46,7 +46,21 @@ pub(crate) fn rebase(tree: &mut Node, from: &Path, to: &Path) {
         return;
     }
     let prefix = relative(from, to);
-    walk(tree, &prefix, &mut TreePath::root());
+    walk(tree, &|node| prepend(node, &prefix), &mut TreePath::root());
+}
+
+/// Rewrites the relative paths of a tree below `directory`, which is absolute, and those that begin with `~` below `home`.
+pub(crate) fn make_absolute(tree: &mut Node, directory: &Path, home: Option<&Path>) {
+    let rewrite = |node: &mut Node| {
+        let below_home = node.as_str().and_then(|text| text.strip_prefix("~/"));
+        match (below_home, home) {
+            (Some(below), Some(home)) => {
+                node.value = Value::String(home.join(below).display().to_string());
+            }
+            _ => prepend(node, directory),
+        }
+    };
+    walk(tree, &rewrite, &mut TreePath::root());
 }
 
 /// The way from `to` to `from`. It stays relative where they share a folder, so that moving the project changes no definition.
@@ -63,25 +77,25 @@ fn relative(from: &Path, to: &Path) -> PathBuf {
     up.chain(from.components().skip(shared)).collect()
 }
 
-fn walk(node: &mut Node, prefix: &Path, path: &mut TreePath) {
+fn walk(node: &mut Node, rewrite: &dyn Fn(&mut Node), path: &mut TreePath) {
     if FIELDS.iter().any(|field| path.matches(field)) {
-        return prepend(node, prefix);
+        return rewrite(node);
     }
     if MOUNTS.iter().any(|field| path.matches(field)) {
-        return mount(node, prefix);
+        return mount(node, rewrite);
     }
     match &mut node.value {
         Value::Mapping(mapping) => {
             for (key, entry) in mapping.iter_mut() {
                 path.push_key(key);
-                walk(&mut entry.value, prefix, path);
+                walk(&mut entry.value, rewrite, path);
                 path.pop();
             }
         }
         Value::Sequence(items) => {
             for (index, item) in items.iter_mut().enumerate() {
                 path.push_index(index);
-                walk(item, prefix, path);
+                walk(item, rewrite, path);
                 path.pop();
             }
         }
@@ -89,12 +103,12 @@ fn walk(node: &mut Node, prefix: &Path, path: &mut TreePath) {
     }
 }
 
-fn mount(node: &mut Node, prefix: &Path) {
+fn mount(node: &mut Node, rewrite: &dyn Fn(&mut Node)) {
     let is_bind = node.get("type").and_then(Node::as_str) == Some("bind");
     if let (true, Some(mapping)) = (is_bind, node.as_mapping_mut())
         && let Some(source) = mapping.get_mut("source")
     {
-        prepend(source, prefix);
+        rewrite(source);
     }
 }
 

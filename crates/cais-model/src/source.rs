@@ -16,6 +16,11 @@ pub trait Source {
 
     /// A variable of the caller's environment.
     fn variable(&self, name: &str) -> Option<String>;
+
+    /// What a variable is that nothing sets; usually nothing. A caller that looks at a project without its variables gives a value that most fields accept.
+    fn stand_in(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Why a file could not be read.

@@ -143,7 +143,10 @@ impl SyntaxError<'_> {
     }
 
     fn bracket(&self) -> Option<Cause> {
-        let open = if self.message.contains("unclosed bracket") {
+        let open = if self.message.contains("placement of ':'") {
+            // A key where a list goes on: its bracket is open.
+            '['
+        } else if self.message.contains("unclosed bracket") {
             self.message.chars().find(|c| matches!(c, '[' | '{'))?
         } else if self.message.contains("flow mapping") {
             '{'
@@ -387,6 +390,10 @@ mod tests {
             (
                 "services:\n  web:\n    image: *foo\n",
                 "3:12: error: `*foo` stands for a value marked `&foo`, and none is above (mark the value, or put the text in quotes if the `*` belongs to it)",
+            ),
+            (
+                "services:\n  web:\n    command: [sleep, \"1\"\n    image: x\n",
+                "3:14: error: `[` is not closed (write `]` after its last entry, and a comma between entries)",
             ),
             (
                 "services:\n  web:\n    command: [a]]\n",

@@ -68,7 +68,7 @@ impl<'a> Variables<'a> {
 
     /// The value of a variable that the project asks for; the question is recorded.
     pub(crate) fn get(&mut self, name: &str) -> Option<String> {
-        let value = self.peek(name);
+        let value = self.peek(name).or_else(|| self.source.stand_in());
         self.asked.insert(name.to_owned(), value.clone());
         value
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct CallerSource {
     variables: BTreeMap<String, String>,
     standard_input: std::cell::OnceCell<Result<String, String>>,
+    stand_in: Option<String>,
 }
 
 impl CallerSource {
@@ -17,6 +18,15 @@ impl CallerSource {
         Self {
             variables,
             standard_input: std::cell::OnceCell::new(),
+            stand_in: None,
+        }
+    }
+
+    /// The same with a value for every variable that nothing sets: most fields accept a `1`.
+    pub(crate) fn with_stand_in(self) -> Self {
+        Self {
+            stand_in: Some("1".to_owned()),
+            ..self
         }
     }
 }
@@ -34,6 +44,10 @@ impl Source for CallerSource {
 
     fn variable(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
+    }
+
+    fn stand_in(&self) -> Option<String> {
+        self.stand_in.clone()
     }
 }
 

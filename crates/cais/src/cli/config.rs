@@ -1,34 +1,57 @@
-//! `cais config`: the file as cais understands it, and what the process runtime reads differently.
+//! `cais config`: the file as cais understands it, in the forms and under the flags of `docker compose config`; and what the process runtime reads differently.
 
+mod lists;
+
+use super::mask::{mask, mask_written};
 use super::project::Project;
 use super::runtime::Choice;
 use super::{Global, output};
-use crate::exit::Outcome;
+use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::Runtime;
 use crate::supervisor::resolve::{self, Replacement, Surroundings};
 use crate::supervisor::{address, definition};
-use cais_model::node::{Entry, Mapping, Node, Value};
+use cais_model::name::ServiceName;
+use cais_model::node::Node;
+use cais_model::resolved::{Resolve, as_written, resolved};
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// What stands in place of a secret.
-const MASK: &str = "***";
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     /// Only check; print nothing
     #[arg(short, long)]
     quiet: bool,
-    /// Print the names of the services
+    #[command(flatten)]
+    list: lists::List,
+    /// Print variables as they are written, not filled in
     #[arg(long)]
-    services: bool,
+    no_interpolate: bool,
+    /// Leave relative paths as they are
+    #[arg(long)]
+    no_path_resolution: bool,
+    /// Leave `env_file` as it is, instead of its variables
+    #[arg(long)]
+    no_env_resolution: bool,
+    /// Leave out the default network and the names that resources get
+    #[arg(long)]
+    no_normalize: bool,
+    /// Do not check entries against each other
+    #[arg(long)]
+    no_consistency: bool,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Print values that look like secrets in clear
     #[arg(long)]
     show_secrets: bool,
+    /// Only these services and what they depend on
+    #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
+    services: Vec<ServiceName>,
 }
 
 pub(crate) fn run(global: &Global, args: &ConfigArgs) -> Outcome {
-    let project = Project::load(global)?;
+    let project = Project::look(global, args.no_interpolate, args.no_consistency)?;
     // Typed, and not only set by the variable: what does that runtime read differently?
     match global.runtime {
         Some(Choice::Process) => {
@@ -45,29 +68,54 @@ pub(crate) fn run(global: &Global, args: &ConfigArgs) -> Outcome {
     if args.quiet {
         return Ok(());
     }
-    if args.services {
-        let names: Vec<String> = project
-            .loaded
-            .stack
-            .services
-            .keys()
-            .map(ToString::to_string)
-            .collect();
-        return if global.json() {
-            output::print_json(&names)
-        } else {
-            output::print(&names.join("\n"))
-        };
+    if let Some(list) = args.list.wanted(global) {
+        return lists::print(global, args, &project, list);
     }
-    let mut tree = project.loaded.tree;
-    if !args.show_secrets {
-        mask(&mut tree);
-    }
-    if global.json() {
-        output::print_json(&tree.to_json())
+    let tree = tree(args, &project)?;
+    let text = if global.json() {
+        serde_json::to_string_pretty(&tree.to_json())
+            .map_err(|error| Failure::new(Exit::Error, format!("cannot print as JSON: {error}")))?
     } else {
-        output::print(tree.to_yaml().trim_end())
+        tree.to_yaml().trim_end().to_owned()
+    };
+    match &args.output {
+        None => output::print(&text),
+        Some(file) => std::fs::write(file, text + "\n").map_err(|error| {
+            let name = file.display();
+            Failure::new(Exit::Error, format!("`{name}` cannot be written: {error}"))
+        }),
     }
+}
+
+/// What is printed: resolved or as written, masked, with `$` doubled where a reader would take it for a variable.
+fn tree(args: &ConfigArgs, project: &Project) -> Outcome<Node> {
+    let what = Resolve {
+        paths: !args.no_path_resolution && !args.no_interpolate,
+        home: project.variables.get("HOME").map(PathBuf::from),
+        environment: !args.no_env_resolution && !args.no_interpolate,
+        names: !args.no_normalize,
+    };
+    let mut tree = resolved(&project.loaded, &what);
+    let kept = super::up::selection(project, &args.services)?;
+    if !kept.is_empty()
+        && let Some(services) = tree
+            .as_mapping_mut()
+            .and_then(|top| top.get_mut("services"))
+            .and_then(Node::as_mapping_mut)
+    {
+        services.retain(|name, _| kept.contains(name));
+    }
+    if args.no_interpolate {
+        tree = as_written(&tree);
+        if !args.show_secrets {
+            mask_written(&mut tree, &project.loaded.files);
+        }
+        return Ok(tree);
+    }
+    if !args.show_secrets {
+        mask(&mut tree, &project.loaded.variables);
+    }
+    Ok(tree.escaped())
 }
 
 /// What the process runtime would replace; addresses that are not kept yet are those that `up` would choose first.
@@ -105,96 +153,4 @@ fn replacements(project: &Project) -> Outcome<Vec<Replacement>> {
         .values()
         .flat_map(|service| resolve::environment(service, &around).1)
         .collect())
-}
-
-/// Masks environment values whose name says that they are secret, passwords in URLs, and inline secrets.
-pub(crate) fn mask(tree: &mut Node) {
-    for (_, service) in entries(tree, "services") {
-        for (name, value) in entries(&mut service.value, "environment") {
-            let Some(text) = value.value.as_str() else {
-                continue;
-            };
-            let masked = if is_secret_name(name) && !text.is_empty() {
-                Some(MASK.to_owned())
-            } else {
-                without_password(text)
-            };
-            if let Some(masked) = masked {
-                value.value.value = Value::String(masked);
-            }
-        }
-    }
-    for (_, secret) in entries(tree, "secrets") {
-        if let Some(content) = secret
-            .value
-            .as_mapping_mut()
-            .and_then(|mapping| mapping.get_mut("content"))
-        {
-            content.value = Value::String(MASK.to_owned());
-        }
-    }
-}
-
-/// The entries of the mapping under `key`.
-fn entries<'n>(node: &'n mut Node, key: &str) -> impl Iterator<Item = (&'n String, &'n mut Entry)> {
-    let inner = node
-        .as_mapping_mut()
-        .and_then(|mapping| mapping.get_mut(key))
-        .and_then(Node::as_mapping_mut);
-    inner.into_iter().flat_map(Mapping::iter_mut)
-}
-
-/// `…_FILE` names a path, not a secret.
-fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let is_secret = [
-        "PASSWORD",
-        "PASSWD",
-        "SECRET",
-        "TOKEN",
-        "PRIVATE_KEY",
-        "API_KEY",
-        "ACCESS_KEY",
-        "CREDENTIAL",
-    ]
-    .iter()
-    .any(|part| name.contains(part));
-    is_secret && !name.ends_with("_FILE")
-}
-
-/// The same URL without its password; `None` when it has none.
-fn without_password(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user_info, host) = authority.rsplit_once('@')?;
-    let (user, password) = user_info.split_once(':')?;
-    if password.is_empty() {
-        return None;
-    }
-    Some(format!(
-        "{scheme}://{user}:{MASK}@{host}{}",
-        &rest[authority.len()..]
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secret_names_are_told_from_paths() {
-        assert!(is_secret_name("DB_PASSWORD") && is_secret_name("github_token"));
-        assert!(!is_secret_name("DB_PASSWORD_FILE") && !is_secret_name("CACHE_URL"));
-    }
-
-    #[test]
-    fn a_password_in_a_url_is_masked() {
-        assert_eq!(
-            without_password("redis://me:hunter2@redis:6379/0").as_deref(),
-            Some("redis://me:***@redis:6379/0")
-        );
-        assert_eq!(without_password("redis://me@redis:6379"), None);
-        assert_eq!(without_password("redis://redis:6379"), None);
-        assert_eq!(without_password("just text"), None);
-    }
 }

@@ -20,6 +20,7 @@ mod history;
 pub(crate) mod image;
 mod infra;
 mod logs;
+mod mask;
 mod output;
 mod plan;
 mod progress;
@@ -74,7 +75,7 @@ pub(crate) struct Global {
     /// Environment: local, or one that has a compose.<NAME>.yaml beside the Compose file [default:
     /// local]
     #[arg(help_heading = GLOBAL_OPTIONS, short = 'E', long, value_name = "NAME", global = true)]
-    environment: Option<Environment>,
+    environment: Option<Option<Environment>>,
     /// Enable a profile; repeatable
     #[arg(help_heading = GLOBAL_OPTIONS, long = "profile", value_name = "NAME", global = true)]
     profiles: Vec<String>,
@@ -111,7 +112,12 @@ impl Global {
 
     /// Which environment is meant.
     pub(crate) fn environment(&self) -> Environment {
-        self.environment.clone().unwrap_or_default()
+        self.environment.clone().flatten().unwrap_or_default()
+    }
+
+    /// Was `--environment` given without a name? `config` prints variables then, as Docker Compose does.
+    pub(crate) fn environment_is_asked(&self) -> bool {
+        self.environment == Some(None)
     }
 }
 
@@ -122,6 +128,8 @@ pub(crate) enum Format {
     Table,
     /// For programs
     Json,
+    /// `config` alone, which prints it by default
+    Yaml,
 }
 
 /// `--progress`.
@@ -258,6 +266,14 @@ fn dispatch(cli: Cli) -> Outcome {
         && !cli.command.reads_files_alone()
     {
         return aws::dispatch(&global, &name, cli.command);
+    }
+    if global.environment_is_asked() && !matches!(cli.command, Command::Config(_)) {
+        return Err(Failure::new(Exit::Usage, "`--environment` needs a name")
+            .help("name it: `-E staging`; `cais config --environment` alone prints variables"));
+    }
+    if global.format == Format::Yaml && !matches!(cli.command, Command::Config(_)) {
+        return Err(Failure::new(Exit::Usage, "only `cais config` prints YAML")
+            .help("use `--format json` or `--format table`"));
     }
     match cli.command {
         // These build their own runtimes, or none: they are processes of their own.

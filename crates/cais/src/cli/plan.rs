@@ -1,9 +1,11 @@
 //! `cais plan`: what a deploy would change, service by service. Reads the journal and the file;
 //! builds nothing, starts nothing.
 
+use super::Global;
+use super::mask::mask;
 use super::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use super::project::Project;
-use super::{Global, config, runtime};
+use super::runtime;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::Runtime;
 use crate::store::{Journal, Revision};
@@ -289,7 +291,7 @@ fn earlier(
 /// A service's resolved definition as paths and values, without what scaling changes.
 fn flat(loaded: &Loaded, service: &ServiceName) -> BTreeMap<String, String> {
     let mut tree = loaded.tree.clone();
-    config::mask(&mut tree);
+    mask(&mut tree, &loaded.variables);
     let mut flat = BTreeMap::new();
     if let Some(node) = tree.at(&["services", service.as_str()]) {
         flatten("", &node.to_json(), &mut flat);

@@ -11,7 +11,8 @@ use crate::source::{self, CallerSource};
 use cais_model::diagnostic::Severity;
 use cais_model::fields;
 use cais_model::name::{EnvironmentName, ServiceName};
-use cais_model::{LoadOptions, Loaded};
+use cais_model::node::{Mapping, Node};
+use cais_model::{Failed, LoadOptions, Loaded, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -25,6 +26,46 @@ pub(crate) struct Project {
     pub(crate) environment: Environment,
 }
 
+/// Which files make it, before they are read.
+struct Found {
+    options: LoadOptions,
+    variables: BTreeMap<String, String>,
+    environment: Environment,
+    /// Has an unset variable a value nevertheless?
+    stands_in: bool,
+}
+
+type Load = fn(&dyn Source, &LoadOptions) -> Result<Loaded, Failed>;
+
+impl Found {
+    fn loaded(self, load: Load) -> Outcome<Project> {
+        let source = CallerSource::new(self.variables.clone());
+        let source = if self.stands_in {
+            source.with_stand_in()
+        } else {
+            source
+        };
+        let loaded = load(&source, &self.options)
+            .map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))?;
+        let release = Release {
+            files: self.options.files,
+            texts: loaded.files.clone(),
+            directory: self.options.project_directory.clone(),
+            name: loaded.stack.name.to_string(),
+            profiles: self.options.profiles,
+            env_files: self.options.env_files,
+        };
+        let paths = Paths::of(loaded.stack.name.as_str(), &self.options.project_directory)?;
+        Ok(Project {
+            loaded,
+            release,
+            paths,
+            variables: self.variables,
+            environment: self.environment,
+        })
+    }
+}
+
 impl Project {
     /// Loads the project that the command line means, for the environment that it means. Warnings are printed, errors are the failure.
     pub(crate) fn load(global: &Global) -> Outcome<Self> {
@@ -33,35 +74,56 @@ impl Project {
 
     /// Loads the project that the command line means, for an environment of the caller's choice.
     pub(crate) fn load_for(global: &Global, environment: Environment) -> Outcome<Self> {
+        Self::found(global, environment)?.loaded(cais_model::load)
+    }
+
+    /// Loads it to be looked at: without variables, unset ones are no error; without consistency, what does not fit together is none.
+    pub(crate) fn look(
+        global: &Global,
+        without_variables: bool,
+        without_consistency: bool,
+    ) -> Outcome<Self> {
+        let mut found = Self::found(global, global.environment())?;
+        found.stands_in = without_variables;
+        if without_consistency {
+            found.loaded(cais_model::load_without_consistency)
+        } else {
+            found.loaded(cais_model::load)
+        }
+    }
+
+    /// The names of all profiles, those of services that no enabled profile has included.
+    pub(crate) fn all_profiles(global: &Global) -> Outcome<BTreeSet<String>> {
+        let mut found = Self::found(global, global.environment())?;
+        found.options.profiles = vec!["*".to_owned()];
+        let project = found.loaded(cais_model::load_without_consistency)?;
+        let services = project.loaded.tree.get("services");
+        let services = services.and_then(Node::as_mapping).into_iter();
+        let profiles = services
+            .flat_map(Mapping::iter)
+            .filter_map(|(_, entry)| entry.value.get("profiles")?.as_sequence())
+            .flatten();
+        Ok(profiles.filter_map(Node::scalar_text).collect())
+    }
+
+    fn found(global: &Global, environment: Environment) -> Outcome<Found> {
         let variables = source::environment();
         let current = current_directory()?;
         let settings = Settings::read(global, &variables, &current);
         let files = files::find(global, &settings, &current, &environment)?;
         let directory = files::project_directory(global, &files, &current);
         let options = LoadOptions {
-            files: files.clone(),
-            project_directory: directory.clone(),
+            files,
+            project_directory: directory,
             project_name: global.project_name.clone(),
             profiles: settings.profiles(global),
             env_files: settings.env_files,
         };
-        let loaded = cais_model::load(&CallerSource::new(variables.clone()), &options)
-            .map_err(|failed| Failure::invalid(failed.diagnostics, failed.files))?;
-        let release = Release {
-            files,
-            texts: loaded.files.clone(),
-            directory: directory.clone(),
-            name: loaded.stack.name.to_string(),
-            profiles: options.profiles,
-            env_files: options.env_files,
-        };
-        let paths = Paths::of(loaded.stack.name.as_str(), &directory)?;
-        Ok(Self {
-            loaded,
-            release,
-            paths,
+        Ok(Found {
+            options,
             variables,
             environment,
+            stands_in: false,
         })
     }
 
