@@ -282,6 +282,9 @@ class Ecs:
             found = [known[a.rsplit("/", 1)[-1]] for a in q["tasks"] if a.rsplit("/", 1)[-1] in known]
             return {"tasks": [{k: v for k, v in t.items() if not k.startswith("_")} for t in found], "failures": []}
         if operation == "RunTask":
+            definition = self.definitions.get(q["taskDefinition"])
+            if definition is None:
+                raise Refused("ClientException", f"Unable to find {q['taskDefinition']}.")
             service = {"serviceName": "once", "clusterArn": f"{ARN}cluster/{self.cluster}", "taskDefinition": q["taskDefinition"]}
             task = self.start(service, "STOPPED")
             task["containers"][0]["exitCode"] = self.run_exit

@@ -88,6 +88,35 @@ class Order(unittest.TestCase):
         self.assertEqual([call["request"]["service"] for call in world.called("UpdateService")], ["api"])
 
 
+class Migrations(unittest.TestCase):
+    """A one-shot task that a service waits for."""
+
+    COMPOSE = ("services:\n  migrate:\n    image: registry.example/migrate:2\n    command: [migrate]\n  web:\n    image: registry.example/web:1\n"
+               "    depends_on: { migrate: { condition: service_completed_successfully } }\n")
+
+    def deploy(self, cluster, code):
+        world = World([{"name": "web"}], self.COMPOSE, cluster=cluster, run_exit=code)
+        self.addCleanup(world.close)
+        world.ecs.register({"family": f"{cluster}-migrate", "containerDefinitions": [{"name": "migrate", "image": "registry.example/migrate:1", "essential": True}]})
+        return world, world.cais("deploy -E staging -y --force --poll 50ms")
+
+    def test_it_runs_to_its_end_before_the_service_is_moved(self):
+        world, ran = self.deploy("before-staging", 0)
+        self.assertEqual(ran.code, 0, ran)
+        changes = [call for call in world.ecs.calls if call["operation"] in ("RunTask", "UpdateService")]
+        self.assertEqual([call["operation"] for call in changes], ["RunTask", "UpdateService"])
+        self.assertTrue(changes[0]["request"]["taskDefinition"].endswith("before-staging-migrate:2"))
+        self.assertEqual(world.ecs.bad, [])
+
+    def test_one_that_fails_moves_nothing_and_tells_why(self):
+        world, ran = self.deploy("failing-staging", 3)
+        self.assertEqual(ran.code, 1, ran)
+        self.assertIn("`migrate` failed; no service was moved", ran.err)
+        self.assertIn("exit code 3", ran.err)
+        self.assertEqual(world.called("UpdateService"), [])
+        self.assertEqual(world.cais("lock -E staging --json").out.strip(), "null")
+
+
 class Definitions(unittest.TestCase):
     """What is registered: the stack's definition, or with --image-only the live one with another image."""
 
@@ -116,6 +145,14 @@ class Definitions(unittest.TestCase):
         self.assertEqual((request["networkMode"], request["requiresCompatibilities"]), ("awsvpc", ["FARGATE"]))
         self.assertEqual(request["executionRoleArn"], f"arn:aws:iam::{ACCOUNT}:role/stack-staging-clock-execution")
         self.assertIn({"key": "cais:version", "value": "3f9c2e1a4b7d"}, request["tags"])
+
+    def test_status_names_what_differs_from_the_file(self):
+        world = self.world("drift-staging")
+        ran = world.cais("status -E staging")
+        self.assertIn("differs from the file: containerDefinitions[clock].environment[BY_HAND]: removed", ran.out, ran)
+        world.cais("deploy -E staging -y --poll 50ms --tag 3f9c2e1a4b7d")
+        ran = world.cais("status -E staging")
+        self.assertEqual((ran.code, "differs" in ran.out), (0, False), ran)
 
     def test_image_only_changes_the_image_and_nothing_else(self):
         world = self.world("image-staging")

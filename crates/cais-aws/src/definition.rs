@@ -125,17 +125,28 @@ pub fn differences(live: &Value, wanted: &Value) -> Vec<String> {
 fn compare(path: &str, live: &Value, wanted: &Value, found: &mut Vec<String>) {
     match (live, wanted) {
         (Value::Object(a), Value::Object(b)) => {
-            // What the wanted side does not mention is a default that ECS filled in.
+            let below = |key: &str| {
+                if path.is_empty() {
+                    key.to_owned()
+                } else {
+                    format!("{path}.{key}")
+                }
+            };
+            for (key, value) in a {
+                if !b.contains_key(key) && key != "tags" && is_chosen(key, value) {
+                    found.push(format!("{}: removed", below(key)));
+                }
+            }
             for (key, value) in b {
                 if path.is_empty() && key == "tags" {
                     continue;
                 }
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                compare(&path, a.get(key).unwrap_or(&Value::Null), value, found);
+                compare(
+                    &below(key),
+                    a.get(key).unwrap_or(&Value::Null),
+                    value,
+                    found,
+                );
             }
         }
         (Value::Array(a), Value::Array(b)) => {
@@ -153,6 +164,16 @@ fn compare(path: &str, live: &Value, wanted: &Value, found: &mut Vec<String>) {
         (Value::Null, Value::Bool(false)) => {}
         (a, b) if a == b || same_text(a, b) => {}
         (a, b) => found.push(format!("{path}: {} → {}", shown(path, a), shown(path, b))),
+    }
+}
+
+/// Did somebody choose this, or did ECS fill it in? It fills in numbers, truth values and empty lists.
+fn is_chosen(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => !text.is_empty() && key != "versionConsistency",
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => map.iter().any(|(key, value)| is_chosen(key, value)),
     }
 }
 
@@ -281,5 +302,14 @@ mod tests {
             ]
         );
         assert_eq!(differences(&live(), &live()), Vec::<String>::new());
+
+        let mut without = request_of(&live());
+        let container = without["containerDefinitions"][0].as_object_mut().unwrap();
+        container.retain(|name, _| name != "environment" && name != "cpu");
+        assert_eq!(
+            differences(&live(), &without),
+            ["containerDefinitions[web].environment: removed"],
+            "but not `cpu`, which ECS fills in"
+        );
     }
 }

@@ -7,7 +7,7 @@ use super::plan::{self, Plan, Wish};
 use super::show::Display;
 use super::summary::{self, Summary};
 use super::wave::{self, Done, Patience};
-use super::{Target, images};
+use super::{Target, images, jobs};
 use crate::cli::deploy::DeployArgs;
 use crate::cli::verdict::Interrupts;
 use crate::cli::{Global, output};
@@ -37,7 +37,9 @@ async fn deploy(
     args: &DeployArgs,
     services: Vec<(ServiceName, Service)>,
 ) -> Outcome {
-    let names: Vec<_> = services.iter().map(|(name, _)| name.clone()).collect();
+    let mut names: Vec<_> = services.iter().map(|(name, _)| name.clone()).collect();
+    let jobs = jobs::awaited(target, services.iter().map(|(name, live)| (name, live)));
+    names.extend(jobs.into_iter().map(|(job, _)| job));
     // Until the first update is sent, Ctrl-C ends it here; after that a wave hears it.
     let prepared = async {
         let images = match &args.tag {
@@ -55,11 +57,12 @@ async fn deploy(
                 definition::secrets(target).await?
             },
         };
-        plan::make(target, services, &wish).await
+        let plan = plan::make(target, services, &wish).await?;
+        Ok::<_, Failure>((plan, wish))
     };
     let mut interrupts = Interrupts::new()?;
-    let plan = tokio::select! {
-        plan = prepared => plan?,
+    let (plan, wish) = tokio::select! {
+        prepared = prepared => prepared?,
         () = interrupts.next() => {
             return Err(Failure::new(Exit::Error, "interrupted; no service was changed"));
         }
@@ -75,6 +78,14 @@ async fn deploy(
         wait: !args.waiting.no_wait,
     };
     let mut display = Display::new(global);
+    tokio::select! {
+        ran = jobs::run(target, &plan, &wish, args.aws.poll, &mut display) => ran?,
+        () = interrupts.next() => {
+            display.finish();
+            return Err(Failure::new(Exit::Error, "interrupted; no service was changed")
+                .help("a one-shot task that was started goes on to its end"));
+        }
+    }
     let mut waves = plan.waves.into_iter();
     for wave in waves.by_ref() {
         let done = wave::run(target, wave, &patience, &mut display, &mut interrupts).await?;

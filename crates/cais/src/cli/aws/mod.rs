@@ -7,6 +7,7 @@ mod destroy;
 mod exec;
 mod history;
 mod images;
+mod jobs;
 mod lock;
 mod logs;
 mod plan;

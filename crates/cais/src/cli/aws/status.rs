@@ -1,5 +1,6 @@
 //! `cais status` and `cais ps` of an environment on AWS: what runs, explained; what differs from the file.
 
+use super::definition::{self, Secrets};
 use super::history::at;
 use super::show::styled;
 use super::{Target, failure};
@@ -7,6 +8,7 @@ use crate::cli::ps::PsArgs;
 use crate::cli::status::StatusArgs;
 use crate::cli::{Global, output};
 use crate::exit::Outcome;
+use cais_aws::definition::differences;
 use cais_aws::deployment::{Deployment, Status};
 use cais_aws::outcome;
 use cais_aws::sdk::tasks::Which;
@@ -26,13 +28,24 @@ struct View {
     deployment: Option<Deployment>,
     tasks: Vec<Task>,
     targets: Vec<cais_aws::sdk::targets::Target>,
+    /// What the file has otherwise than the task definition that runs: `path: live → file`.
+    drift: Vec<String>,
 }
 
 pub(super) async fn status(global: &Global, name: &EnvironmentName, args: &StatusArgs) -> Outcome {
     let target = Target::open(global, name).await?;
+    let services = target.services(&args.services).await?;
+    // Who may not list secrets sees the state all the same, without what differs.
+    let secrets = definition::secrets(&target).await.ok();
     let mut views = Vec::new();
-    for (service, live) in target.services(&args.services).await? {
-        views.push(view(&target, service, live).await?);
+    for (service, live) in services {
+        let drift = match &secrets {
+            Some(secrets) => drift(&target, &service, &live, secrets).await?,
+            None => Vec::new(),
+        };
+        let mut view = view(&target, service, live).await?;
+        view.drift = drift;
+        views.push(view);
     }
     if global.json() {
         return output::print_json(&views);
@@ -81,7 +94,28 @@ async fn view(target: &Target, name: ServiceName, live: Service) -> Outcome<View
         deployment,
         tasks,
         targets,
+        drift: Vec::new(),
     })
+}
+
+/// What a deploy of the file as it is would change about the running definition, its image aside.
+async fn drift(
+    target: &Target,
+    name: &ServiceName,
+    live: &Service,
+    secrets: &Secrets,
+) -> Outcome<Vec<String>> {
+    let running = target
+        .session
+        .definition(&live.definition)
+        .await
+        .map_err(failure)?;
+    Ok(
+        match definition::of_stack(target, name, None, &running, secrets) {
+            Ok(wanted) => differences(&running, &wanted),
+            Err(failure) => vec![failure.message],
+        },
+    )
 }
 
 fn print_view(view: &View) -> Outcome {
@@ -124,6 +158,11 @@ fn print_view(view: &View) -> Outcome {
                 breaker.failures, breaker.threshold
             ))?;
         }
+    }
+    for line in &view.drift {
+        output::print(&format!(
+            "  {yellow}differs from the file{yellow:#}: {line}"
+        ))?;
     }
     for one in view.targets.iter().filter(|one| one.state != "healthy") {
         output::print(&format!(
