@@ -6,7 +6,8 @@
 use crate::files::Files;
 use crate::names::Names;
 use crate::resource::{Infrastructure, Instance, Root, RootKind};
-use component::{bare, component, lookup};
+use crate::value::Reference;
+use component::{bare, component, edges, lookup};
 use expression::Scope;
 use names::{camel, pascal};
 use std::collections::BTreeSet;
@@ -158,19 +159,20 @@ fn program(infrastructure: &Infrastructure, root: &Root) -> String {
         inputs: "",
         resources: &[],
         declared: &root.variables,
+        outputs: &root.outputs,
         value: "value",
     };
     let mut body = String::new();
-    for instance in &root.instances {
+    for instance in in_order(&root.instances) {
         body.push('\n');
-        body.push_str(&statement(infrastructure, instance, &scope));
+        body.push_str(&statement(infrastructure, root, instance, &scope));
     }
     if !root.outputs.is_empty() {
         body.push('\n');
     }
     for output in &root.outputs {
         body.push_str(&comment(Some(&output.description), 0));
-        let left = format!("export const {} = ", exported(&output.name, root));
+        let left = format!("export const {} = ", camel(&output.name));
         let _ = writeln!(
             body,
             "{left}{};",
@@ -253,6 +255,7 @@ fn variable(input: &crate::resource::Input) -> String {
                 inputs: "",
                 resources: &[],
                 declared: &[],
+                outputs: &[],
                 value: "value",
             };
             let default = scope.argument(default, &input.kind).print(0, 60);
@@ -264,21 +267,55 @@ fn variable(input: &crate::resource::Input) -> String {
     }
 }
 
-/// The name under which an output leaves the program; an instance of the same name has it already.
-fn exported(name: &str, root: &Root) -> String {
-    let name = camel(name);
-    if root
-        .instances
-        .iter()
-        .any(|instance| camel(&instance.name) == name)
-    {
-        format!("{name}Output")
-    } else {
-        name
+/// Instances in reading order, but each after those that it refers to: a constant has to be there before it is used.
+fn in_order(instances: &[Instance]) -> Vec<&Instance> {
+    let mut left: Vec<&Instance> = instances.iter().collect();
+    let mut out: Vec<&Instance> = Vec::new();
+    while !left.is_empty() {
+        let is_ready = |instance: &&Instance| {
+            needs(instance)
+                .iter()
+                .all(|need| !left.iter().any(|other| other.name == *need))
+        };
+        let next = left.iter().position(is_ready).unwrap_or_default();
+        out.push(left.remove(next));
     }
+    out
 }
 
-fn statement(infrastructure: &Infrastructure, instance: &Instance, scope: &Scope<'_>) -> String {
+/// Does anything in the root refer to the instance?
+fn is_read(instance: &Instance, root: &Root) -> bool {
+    let mut found = root
+        .instances
+        .iter()
+        .any(|other| needs(other).contains(&instance.name));
+    for output in &root.outputs {
+        edges(&output.value, &mut |edge| {
+            found |= matches!(edge, Reference::Instance { instance: name, .. } if *name == instance.name);
+        });
+    }
+    found
+}
+
+/// The instances that an instance refers to.
+fn needs(instance: &Instance) -> Vec<String> {
+    let mut found = instance.depends_on.clone();
+    for (_, value) in &instance.arguments {
+        edges(value, &mut |edge| {
+            if let Reference::Instance { instance, .. } = edge {
+                found.push(instance.clone());
+            }
+        });
+    }
+    found
+}
+
+fn statement(
+    infrastructure: &Infrastructure,
+    root: &Root,
+    instance: &Instance,
+    scope: &Scope<'_>,
+) -> String {
     let module = infrastructure.modules.get(&instance.module);
     let arguments = instance
         .arguments
@@ -301,7 +338,7 @@ fn statement(infrastructure: &Infrastructure, instance: &Instance, scope: &Scope
         let after = instance
             .depends_on
             .iter()
-            .map(|name| word(camel(name)))
+            .map(|name| word(scope.instance(name)))
             .collect();
         parts.push(Code::Object(vec![Field::new(
             "dependsOn",
@@ -309,7 +346,11 @@ fn statement(infrastructure: &Infrastructure, instance: &Instance, scope: &Scope
         )]));
     }
     let made = Code::Call(format!("new {}(", pascal(&instance.module)), parts, ")");
-    let left = format!("const {} = ", camel(&instance.name));
+    let left = if is_read(instance, root) {
+        format!("const {} = ", scope.instance(&instance.name))
+    } else {
+        String::new()
+    };
     let mut out = comment(instance.comment.as_deref(), 0);
     let _ = writeln!(out, "{left}{};", made.print(0, left.len() + 1));
     out

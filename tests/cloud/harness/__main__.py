@@ -20,6 +20,8 @@ class Setting:
     def __init__(self, infra, work):
         self.infra = infra
         self.work = work
+        self.repository = REPOSITORY
+        self.harness = REPOSITORY / "tests/cloud"
         self.tools = Path(os.environ["CAIS_CLOUD_TOOLS"])
         self.terraform = None
         self.double = None
@@ -28,6 +30,14 @@ class Setting:
 
     def program(self, environment, name):
         return str(self.tools / environment / "bin" / name)
+
+    def applied(self, name):
+        """The roots as the terraform stage left them; none where there is no terraform."""
+        if self.terraform is None:
+            self.skipped(name, "terraform is not on PATH")
+        elif not self.roots:
+            raise Failed("nothing was applied: see the terraform stage")
+        return self.roots
 
     def skipped(self, name, reason):
         line = f"SKIPPED tests/cloud {name}: {reason}"

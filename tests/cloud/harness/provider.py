@@ -48,15 +48,44 @@ def children(nested, value):
 
 
 class Faker:
-    """Makes up what AWS would answer."""
+    """Makes up what AWS would answer, in AWS's forms where something reads them."""
+
+    # How ids of EC2's things begin; 17 hexadecimal digits follow.
+    IDS = {
+        "aws_eip": "eipalloc",
+        "aws_internet_gateway": "igw",
+        "aws_nat_gateway": "nat",
+        "aws_route_table": "rtb",
+        "aws_security_group": "sg",
+        "aws_subnet": "subnet",
+        "aws_vpc": "vpc",
+        "aws_vpc_endpoint": "vpce",
+    }
+    # What follows account and region, for types whose ARN is not `service:region:account:type/number`.
+    ARNS = {
+        "aws_cloudwatch_log_group": "logs:{region}:{account}:log-group:{name}",
+        "aws_ecr_repository": "ecr:{region}:{account}:repository/{name}",
+        "aws_ecs_cluster": "ecs:{region}:{account}:cluster/{name}",
+        "aws_ecs_task_definition": "ecs:{region}:{account}:task-definition/{family}:1",
+        "aws_iam_role": "iam::{account}:role/{name}",
+        "aws_kms_key": "kms:{region}:{account}:key/00000000-0000-4000-8000-{number:012}",
+        "aws_lb": "elasticloadbalancing:{region}:{account}:loadbalancer/app/{name}/{number:016x}",
+        "aws_lb_target_group": "elasticloadbalancing:{region}:{account}:targetgroup/{name}/{number:016x}",
+        "aws_s3_bucket": "s3:::{bucket}",
+        "aws_secretsmanager_secret": "secretsmanager:{region}:{account}:secret:{name}-AbCdEf",
+        "aws_sns_topic": "sns:{region}:{account}:{name}",
+    }
+    # Types whose id is one of their attributes.
+    SELF_NAMED = {"aws_iam_role": "name", "aws_s3_bucket": "bucket", "aws_ecr_repository": "name", "aws_cloudwatch_log_group": "name"}
 
     def __init__(self, region):
         self.region = region
         self.count = itertools.count(1)
 
-    def value(self, kind, resource, name):
+    def value(self, kind, resource, name, known=()):
+        """A value of this type for the attribute `name`, of a resource whose attributes are `known` so far."""
         if kind == "string":
-            return self.text(resource, name)
+            return self.text(resource, name, dict(known))
         if kind == "number":
             return 0
         if kind == "bool":
@@ -69,16 +98,28 @@ class Faker:
             return [self.value(kind[1], resource, name)]
         return {} if kind[0] == "map" else []
 
-    def text(self, resource, name):
+    def text(self, resource, name, known):
         number = next(self.count)
-        if name == "arn" or name.endswith("_arn"):
-            return f"arn:aws:fake:{self.region}:{ACCOUNT}:{resource}/{number}"
+        known = {key: value for key, value in known.items() if isinstance(value, str)}
+        if name == "arn" or (name == "id" and resource.startswith("aws_lb")):
+            form = self.ARNS.get(resource, "fake:{region}:{account}:{resource}/{number}")
+            filled = {"name": resource, "bucket": resource, "family": resource} | known
+            filled |= {"region": self.region, "account": ACCOUNT, "number": number, "resource": resource}
+            return "arn:aws:" + form.format_map(filled)
+        if name == "id" and resource in self.IDS:
+            return f"{self.IDS[resource]}-{number:017x}"
+        if name == "id" and resource in self.SELF_NAMED:
+            return known.get(self.SELF_NAMED[resource], resource)
+        if name == "repository_url":
+            return f"{ACCOUNT}.dkr.ecr.{self.region}.amazonaws.com/{known.get('name')}"
         if name in ("account_id", "owner_id", "registry_id"):
             return ACCOUNT
         if name == "region":
             return self.region
         if name == "resource_record_type":  # of a certificate's validation
             return "CNAME"
+        if name.endswith("_arn"):
+            return f"arn:aws:fake:{self.region}:{ACCOUNT}:{resource}/{number}"
         return f"{resource}-{name}-{number}"
 
 
@@ -161,7 +202,7 @@ class Double:
         for name, attribute in block["attributes"].items():
             current = value.get(name)
             if is_unknown(current) or (only_computed and current is None and attribute.get("computed")):
-                value[name] = self.faker.value(attribute["type"], resource, name)
+                value[name] = self.faker.value(attribute["type"], resource, name, value)
         for name, nested in block["block_types"].items():
             if is_unknown(value.get(name)):
                 value[name] = []

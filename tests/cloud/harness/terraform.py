@@ -27,7 +27,9 @@ class Root:
     name: str
     folder: Path
     resources: list = field(default_factory=list)
+    applied: list = field(default_factory=list)
     steps: dict = field(default_factory=dict)
+    variables: list = field(default_factory=list)
     plan_json: Path | None = None
 
     @property
@@ -57,6 +59,17 @@ class Terraform:
         if done.returncode not in codes:
             raise Failed(f"terraform {' '.join(words)} in {folder}:\n{done.stdout}{done.stderr}")
         return done
+
+    def with_environment(self, more):
+        """The same terraform with more variables."""
+        other = Terraform(self.program, self.environment["TF_REATTACH_PROVIDERS"])
+        other.environment |= more
+        return other
+
+    def start(self, folder, *words):
+        """A run that is left waiting for its answer."""
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen([self.program, *words], cwd=folder, env=self.environment, text=True, **pipes)
 
     def init(self, folder):
         # The lock file names no checksum of a double, so it is left out.
@@ -101,6 +114,7 @@ def local_state(text):
 def prove(terraform, root):
     """All steps on one root; it is left applied, with `plan.json` beside its state."""
     folder, variables = root.folder, variables_of(root.folder)
+    root.variables = variables
 
     def step(name, *words, codes=(0,)):
         started = time.monotonic()
@@ -113,8 +127,9 @@ def prove(terraform, root):
     step("plan", "plan", "-no-color", "-input=false", "-out=plan.bin", *variables)
     root.plan_json = folder / "plan.json"
     root.plan_json.write_text(terraform.run(folder, "show", "-json", "plan.bin").stdout)
-    root.resources = planned(json.loads(root.plan_json.read_text()))
+    root.resources = managed(json.loads(root.plan_json.read_text())["planned_values"])
     step("apply", "apply", "-no-color", "-input=false", "plan.bin")
+    root.applied = managed(json.loads(terraform.run(folder, "show", "-json").stdout)["values"])
     again = step("again", "plan", "-no-color", "-input=false", "-detailed-exitcode", *variables, codes=(0, 2))
     if again.returncode == 2:
         raise Failed(f"{root.name}: a second plan finds changes:\n{again.stdout}")
@@ -142,12 +157,12 @@ def example(name, body):
     return {"number": "1", "bool": "true"}.get(kind, "0123456789abcdef0123456789abcdef01234567")
 
 
-def planned(plan):
-    """The managed resources of a plan: dictionaries with address, type and values."""
+def managed(values):
+    """The managed resources of a plan or a state: dictionaries with address, type and values."""
 
     def walk(module):
         yield from (r for r in module.get("resources", []) if r["mode"] == "managed")
         for child in module.get("child_modules", []):
             yield from walk(child)
 
-    return list(walk(plan["planned_values"]["root_module"]))
+    return list(walk(values["root_module"]))

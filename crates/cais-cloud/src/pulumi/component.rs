@@ -54,6 +54,7 @@ fn constructor(module: &Module) -> String {
         inputs: "args.",
         resources: &module.resources,
         declared: &module.inputs,
+        outputs: &[],
         value: "value",
     };
     let mut out = format!(
@@ -266,7 +267,7 @@ fn edges_in(items: &[Item], see: &mut impl FnMut(&Reference)) {
 }
 
 /// Every edge in a value.
-fn edges(value: &Value, see: &mut impl FnMut(&Reference)) {
+pub(super) fn edges(value: &Value, see: &mut impl FnMut(&Reference)) {
     match value {
         Value::Template(values) | Value::List(values) => {
             for value in values {
@@ -302,6 +303,7 @@ fn input_type(input: &Input, module: &Module) -> String {
         Kind::Map(_) if has_keys_as_values(&input.name, module) => {
             "Record<string, string>".to_owned()
         }
+        Kind::List(of) => format!("{}[]", bare(of)),
         kind => bare(kind),
     }
 }

@@ -1,9 +1,9 @@
 //! Values and bodies of the graph as TypeScript expressions: how an edge is written where it stands. Which statements they
 //! stand in is the callers' matter.
 
-use super::names::{self, Shape, camel, pascal};
+use super::names::{self, Scalar, Shape, camel, pascal};
 use super::text::{Code, Field, is_identifier, key, quoted, template_text, word};
-use crate::resource::{Body, ForEach, Input, Item, Kind, Resource};
+use crate::resource::{Body, ForEach, Input, Item, Kind, Output, Resource};
 use crate::value::{Each, Reference, Value};
 
 /// What is around an expression: a module's constructor, or a root's program.
@@ -15,6 +15,8 @@ pub(super) struct Scope<'a> {
     pub(super) resources: &'a [Resource],
     /// What the module or root is given.
     pub(super) declared: &'a [Input],
+    /// What the program tells: each is a constant of it.
+    pub(super) outputs: &'a [Output],
     /// The variable that stands for the value of an entry: in a set it is the key.
     pub(super) value: &'static str,
 }
@@ -121,19 +123,36 @@ impl Scope<'_> {
     }
 
     fn attribute(&self, kind: &str, path: &str, value: &Value, comment: Option<&str>) -> Field {
-        let code = match value {
-            Value::Number(number) if names::is_text(kind, path) => {
-                word(quoted(&number.to_string()))
-            }
-            Value::Reference(edge) if names::is_text(kind, path) && self.is_number(edge) => {
-                word(format!("pulumi.interpolate`${{{}}}`", self.reference(edge)))
-            }
-            value => self.value(value),
+        let code = match names::scalar(kind, path) {
+            Some(Scalar::Text) => self.as_text(value),
+            Some(Scalar::Number) => self.as_number(value),
+            None => self.value(value),
         };
         Field {
             key: names::attribute(kind, path),
             value: code,
             comment: comment.map(str::to_owned),
+        }
+    }
+
+    fn as_text(&self, value: &Value) -> Code {
+        match value {
+            Value::Number(number) => word(quoted(&number.to_string())),
+            Value::Reference(edge) if self.is_number(edge) => {
+                word(format!("pulumi.interpolate`${{{}}}`", self.reference(edge)))
+            }
+            value => self.value(value),
+        }
+    }
+
+    /// Of texts only keys can be numbers, and those are known.
+    fn as_number(&self, value: &Value) -> Code {
+        match value {
+            Value::Text(text) if text.parse::<i64>().is_ok() => word(text.as_str()),
+            Value::Reference(edge @ Reference::Each(_)) => {
+                word(format!("Number({})", self.reference(edge)))
+            }
+            value => self.value(value),
         }
     }
 
@@ -185,13 +204,23 @@ impl Scope<'_> {
                 attribute,
             } => format!("{}.{}", data_variable(kind, name), output(kind, attribute)),
             Reference::Instance { instance, output } => {
-                format!("{}.{}", camel(instance), camel(output))
+                format!("{}.{}", self.instance(instance), camel(output))
             }
             Reference::Foundation(output) => {
                 format!("foundation.requireOutput({})", quoted(&camel(output)))
             }
             Reference::Each(place) => self.each(*place).to_owned(),
             Reference::Element(block, field) => format!("{}.{}", element(block), camel(field)),
+        }
+    }
+
+    /// The constant that holds an instance: an output of the same name has the name itself, because others read it by that.
+    pub(super) fn instance(&self, name: &str) -> String {
+        let own = camel(name);
+        if self.outputs.iter().any(|output| camel(&output.name) == own) {
+            format!("{own}Component")
+        } else {
+            own
         }
     }
 

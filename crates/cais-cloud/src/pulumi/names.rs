@@ -69,9 +69,19 @@ pub(super) fn attribute(kind: &str, path: &str) -> String {
     renamed.map_or_else(|| camel(last(path)), |(_, _, name)| (*name).to_owned())
 }
 
-/// Is the attribute a text in Pulumi where the provider takes a number?
-pub(super) fn is_text(kind: &str, path: &str) -> bool {
-    TEXTS.contains(&(kind, path))
+/// A type that Pulumi insists on, where Terraform converts whatever is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scalar {
+    /// A text.
+    Text,
+    /// A number.
+    Number,
+}
+
+/// The type that Pulumi insists on for an attribute which is rendered in another one.
+pub(super) fn scalar(kind: &str, path: &str) -> Option<Scalar> {
+    let found = SCALARS.iter().find(|(k, p, _)| (*k, *p) == (kind, path));
+    found.map(|(_, _, scalar)| *scalar)
 }
 
 /// `cidr_block` → `cidrBlock`.
@@ -278,6 +288,17 @@ pub(super) const REPEATED: &[(&str, &[&str])] = &[
     ),
     ("aws_route53_zone", &["vpc"]),
     (
+        "aws_s3_bucket",
+        &[
+            "cors_rule",
+            "grant",
+            "lifecycle_rule",
+            "lifecycle_rule.noncurrent_version_transition",
+            "lifecycle_rule.transition",
+            "replication_configuration.rules",
+        ],
+    ),
+    (
         "aws_s3_bucket_lifecycle_configuration",
         &[
             "rule",
@@ -392,13 +413,52 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     ("aws_sns_topic_subscription", "topic_arn", "topic"),
 ];
 
-/// Attributes that are texts in Pulumi, whatever is written for Terraform, which converts.
-const TEXTS: &[(&str, &str)] = &[
-    ("aws_ecs_task_definition", "cpu"),
-    ("aws_ecs_task_definition", "memory"),
-    ("aws_lb_listener", "default_action.redirect.port"),
-    ("aws_lb_target_group", "health_check.matcher"),
-    ("aws_lb_target_group", "health_check.port"),
+/// Attributes of one type in Pulumi, whatever is written for Terraform.
+const SCALARS: &[(&str, &str, Scalar)] = &[
+    (
+        "aws_ecs_service",
+        "deployment_configuration.bake_time_in_minutes",
+        Scalar::Text,
+    ),
+    (
+        "aws_ecs_service",
+        "deployment_configuration.canary_configuration.canary_bake_time_in_minutes",
+        Scalar::Text,
+    ),
+    (
+        "aws_ecs_service",
+        "deployment_configuration.linear_configuration.step_bake_time_in_minutes",
+        Scalar::Text,
+    ),
+    ("aws_ecs_task_definition", "cpu", Scalar::Text),
+    ("aws_ecs_task_definition", "memory", Scalar::Text),
+    (
+        "aws_lb_listener",
+        "default_action.redirect.port",
+        Scalar::Text,
+    ),
+    ("aws_lb_target_group", "health_check.matcher", Scalar::Text),
+    ("aws_lb_target_group", "health_check.port", Scalar::Text),
+    (
+        "aws_vpc_security_group_egress_rule",
+        "from_port",
+        Scalar::Number,
+    ),
+    (
+        "aws_vpc_security_group_egress_rule",
+        "to_port",
+        Scalar::Number,
+    ),
+    (
+        "aws_vpc_security_group_ingress_rule",
+        "from_port",
+        Scalar::Number,
+    ),
+    (
+        "aws_vpc_security_group_ingress_rule",
+        "to_port",
+        Scalar::Number,
+    ),
 ];
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn joined(parts: impl Iterator<Item = Option<String>>) -> Option<String> {
 impl Field {
     /// `key: value`, or the key alone where it is the value's name.
     fn with(&self, value: &str) -> String {
-        if self.key == value {
+        if self.key == value && is_identifier(value) {
             value.to_owned()
         } else {
             format!("{}: {value}", self.key)
