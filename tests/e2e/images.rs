@@ -585,13 +585,14 @@ fn an_image_is_pulled_where_there_is_no_engine() {
             registry.host
         ),
     );
-    machine.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let pulled = reader.cais("--runtime process pull --json").ok();
+    assert_eq!(only(&pulled).1, digest);
+    let images = reader.state().join("images");
+    let index = std::fs::read_to_string(images.join("index.json")).unwrap();
+    assert!(index.contains(&digest) && images.join("blobs/sha256").join(&digest[7..]).is_file());
     // Somebody said that there is an engine.
+    machine.set("DOCKER_HOST", "unix:///nowhere/docker.sock");
     reader.cais("pull").ended_with(1);
-    if !std::path::Path::new("/var/run/docker.sock").exists() {
-        machine.set("DOCKER_HOST", "");
-        assert_eq!(only(&reader.cais("pull --json").ok()).1, digest);
-    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod check;
 pub mod cidr;
 pub mod fargate;
 pub mod files;
+pub mod github;
 mod lower;
 mod modules;
 pub mod names;

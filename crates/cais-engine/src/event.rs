@@ -34,6 +34,8 @@ pub enum ExitStatus {
     Code(i32),
     /// Killed by a signal (its number).
     Signal(i32),
+    /// Killed by the kernel, because it used more memory than it may. Only containers tell it apart.
+    OutOfMemory,
     /// Nobody saw it end: its shim was killed, or the machine went down.
     Unknown,
 }

@@ -65,6 +65,7 @@ pub(crate) fn words(status: ExitStatus) -> String {
     match status {
         ExitStatus::Code(code) => format!("exited with code {code}"),
         ExitStatus::Signal(signal) => format!("killed by signal {signal}"),
+        ExitStatus::OutOfMemory => "killed for want of memory: it used more than it may".to_owned(),
         ExitStatus::Unknown => "ended while nobody watched".to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! `cais`: runs, rolls out and watches the services in a standard `compose.yaml`.
 
 mod check;
+mod ci;
 mod cli;
 mod control;
 mod exit;

@@ -38,7 +38,7 @@ export interface CanaryServiceArgs {
   /** The security group of the tasks. */
   securityGroupId: pulumi.Input<string>;
   /** Ports that other services call it on. */
-  ports: pulumi.Input<{ name: pulumi.Input<string>; port: pulumi.Input<number> }>[];
+  ports: { name: pulumi.Input<string>; port: pulumi.Input<number> }[];
   /** Where its tasks take requests. */
   targetGroupArn: pulumi.Input<string>;
   /** The port of the container that takes them. */
@@ -90,10 +90,10 @@ export class CanaryService extends pulumi.ComponentResource {
       deploymentCircuitBreaker: { enable: args.breaker, rollback: args.rollback },
       deploymentConfiguration: {
         strategy: "CANARY",
-        bakeTimeInMinutes: args.bakeMinutes,
+        bakeTimeInMinutes: pulumi.interpolate`${args.bakeMinutes}`,
         canaryConfiguration: {
           canaryPercent: args.stepPercent,
-          canaryBakeTimeInMinutes: args.stepBakeMinutes,
+          canaryBakeTimeInMinutes: pulumi.interpolate`${args.stepBakeMinutes}`,
         },
       },
       alarms: { enable: args.alarmsEnabled, rollback: args.rollback, alarmNames: args.alarmNames },

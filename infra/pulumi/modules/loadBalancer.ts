@@ -48,8 +48,8 @@ export class LoadBalancer extends pulumi.ComponentResource {
         description: `Port ${key} from everybody`,
         cidrIpv4: "0.0.0.0/0",
         ipProtocol: "tcp",
-        fromPort: key,
-        toPort: key,
+        fromPort: Number(key),
+        toPort: Number(key),
       }, { parent: this });
     }
 

@@ -39,8 +39,8 @@ export class SecurityGroup extends pulumi.ComponentResource {
         description: `Port ${key} anywhere`,
         cidrIpv4: "0.0.0.0/0",
         ipProtocol: "tcp",
-        fromPort: key,
-        toPort: key,
+        fromPort: Number(key),
+        toPort: Number(key),
       }, { parent: this });
     }
 

@@ -38,7 +38,7 @@ export interface WebServiceArgs {
   /** The security group of the tasks. */
   securityGroupId: pulumi.Input<string>;
   /** Ports that other services call it on. */
-  ports: pulumi.Input<{ name: pulumi.Input<string>; port: pulumi.Input<number> }>[];
+  ports: { name: pulumi.Input<string>; port: pulumi.Input<number> }[];
   /** Where its tasks take requests. */
   targetGroupArn: pulumi.Input<string>;
   /** The port of the container that takes them. */

@@ -3,6 +3,7 @@
 
 pub(crate) mod containers;
 pub(crate) mod docker;
+pub(crate) mod engine_proxy;
 pub(crate) mod golden;
 pub(crate) mod http;
 pub(crate) mod processes;

@@ -8,7 +8,7 @@ use super::{Global, down, output};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::docker::clean::{self, Leftover};
 use crate::runtime::docker::engine::Endpoint;
-use crate::runtime::docker::{Scope, image};
+use crate::runtime::docker::{Scope, image, network};
 use bollard::Docker;
 use clap::Args;
 use std::io::{IsTerminal, Write};
@@ -24,10 +24,14 @@ pub(crate) async fn run(global: &Global, args: CleanArgs) -> Outcome {
     let project = Project::load(global)?;
     let engine = engine(&project).await?;
     let scope = scope(&project);
+    let runs = down::has_anything(&project);
     let mut leftovers = Vec::new();
     if let Some(engine) = &engine {
         let failed =
             |error| Failure::new(Exit::Error, crate::runtime::docker::engine::said(&error));
+        if !runs {
+            leftovers.extend(clean::containers(engine, &scope).await.map_err(failed)?);
+        }
         leftovers.extend(clean::volumes(engine, &scope).await.map_err(failed)?);
         leftovers.extend(
             clean::images(engine, &scope, &built(&project))
@@ -35,7 +39,6 @@ pub(crate) async fn run(global: &Global, args: CleanArgs) -> Outcome {
                 .map_err(failed)?,
         );
     }
-    let runs = down::has_anything(&project);
     let has_state = project.paths.state.exists();
     if leftovers.is_empty() && !runs && !has_state {
         output::say(&format!("nothing of `{}` is left here", project.name()));
@@ -49,7 +52,11 @@ pub(crate) async fn run(global: &Global, args: CleanArgs) -> Outcome {
         down::take_down(Display::new(global), &project, false).await?;
     }
     if let Some(engine) = &engine {
-        remove(engine, &leftovers).await?;
+        // Of a state that was deleted, say: no supervisor knew of them.
+        let orphans = clean::containers(engine, &scope).await.unwrap_or_default();
+        leftovers.retain(|leftover| !orphans.contains(leftover));
+        remove(engine, &[orphans, leftovers].concat()).await?;
+        network::remove(engine, &scope).await;
     }
     down::remove_state(&project)?;
     output::say("clean");
@@ -112,6 +119,9 @@ async fn remove(engine: &Docker, leftovers: &[Leftover]) -> Outcome {
             Err(reason) => {
                 let failure = Failure::new(Exit::Error, format!("the {leftover} stays: {reason}"));
                 let failure = match leftover {
+                    Leftover::Container(name) => {
+                        failure.help(format!("look at it: `docker inspect {name}`"))
+                    }
                     Leftover::Volume(name) => failure.help(format!(
                         "see who uses it: `docker ps -a --filter volume={name}`"
                     )),

@@ -2,10 +2,12 @@
 
 use super::output::{self, BOLD, DIM, GREEN};
 use super::project::Project;
+use super::runtime::Choice;
 use super::{Global, Progress};
 use crate::exit::Outcome;
 use crate::image::{self, Destination, Event, ImageRef, Images, Platform, Registry, Report, Which};
 use crate::runtime::docker::engine::Endpoint;
+use bollard::Docker;
 use cais_model::name::ServiceName;
 use clap::Args;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -142,20 +144,7 @@ pub(crate) async fn push(global: &Global, args: PushArgs) -> Outcome {
 pub(crate) async fn pull(global: &Global, args: PullArgs) -> Outcome {
     let project = load(global, &args.services)?;
     let services = args.services.into_iter().collect();
-    let endpoint = Endpoint::of(&project.variables)?;
-    let engine = match endpoint.connect().await {
-        Ok(engine) => Some(engine),
-        // Nobody said that there is an engine.
-        Err(_) if endpoint.chosen_by == "default" => {
-            let folder = project.paths.images();
-            output::note(&format!(
-                "there is no Docker engine; images go to `{}`",
-                folder.display()
-            ));
-            None
-        }
-        Err(failure) => return Err(failure),
-    };
+    let engine = engine_for_pull(global, &project).await?;
     let pulled = with_display(global, &project, async |display| {
         image::pull(&project.images(), &services, engine.as_ref(), display).await
     });
@@ -167,6 +156,26 @@ pub(crate) async fn pull(global: &Global, args: PullArgs) -> Outcome {
         Some(tag) => format!("{}:{tag}  {DIM}{}{DIM:#}", image.name, image.digest),
         None => format!("{}  {DIM}{}{DIM:#}", image.name, image.digest),
     })
+}
+
+/// The engine that pulls; `None` where there is none, and nobody said that there is, or that it is wanted.
+async fn engine_for_pull(global: &Global, project: &Project) -> Outcome<Option<Docker>> {
+    if global.runtime == Some(Choice::Process) {
+        return Ok(None);
+    }
+    let endpoint = Endpoint::of(&project.variables)?;
+    match endpoint.connect().await {
+        Ok(engine) => Ok(Some(engine)),
+        Err(_) if endpoint.chosen_by == "default" => {
+            let folder = project.paths.images();
+            output::note(&format!(
+                "there is no Docker engine; images go to `{}`",
+                folder.display()
+            ));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The project, its services known. Warnings about fields are the runtime's, and not said here.

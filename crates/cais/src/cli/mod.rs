@@ -7,6 +7,7 @@ mod aws;
 mod aws;
 mod build;
 mod check;
+mod ci;
 mod clean;
 mod config;
 mod deploy;
@@ -198,6 +199,9 @@ enum Command {
     Push(image::PushArgs),
     /// Pull the images that are not built here
     Pull(image::PullArgs),
+    /// Write the pipeline, say what changed, run its steps here
+    #[command(subcommand)]
+    Ci(ci::Ci),
     /// Keep values that must not stand in a file: set, list, rotate, forget
     Secret(secret::SecretArgs),
     /// See that an environment on AWS has all that a deploy needs
@@ -226,7 +230,12 @@ impl Command {
     fn reads_files_alone(&self) -> bool {
         matches!(
             self,
-            Self::Check(_) | Self::Config(_) | Self::Infra(_) | Self::Version | Self::Hidden(_)
+            Self::Check(_)
+                | Self::Ci(_)
+                | Self::Config(_)
+                | Self::Infra(_)
+                | Self::Version
+                | Self::Hidden(_)
         )
     }
 }
@@ -280,6 +289,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Hidden(hidden) => hidden::run(hidden),
         Command::Version => output::print_version(&global),
         Command::Check(args) => check::run(&global, &args),
+        Command::Ci(command) => ci::run(&global, &command),
         Command::Config(args) => config::run(&global, &args),
         Command::Secret(args) => secret::run(&global, &args),
         Command::Verify(_) | Command::Lock(_) | Command::Destroy(_) => Err(elsewhere::not_here()),
@@ -313,6 +323,7 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Hidden(_)
                     | Command::Version
                     | Command::Check(_)
+                    | Command::Ci(_)
                     | Command::Config(_)
                     | Command::Secret(_)
                     | Command::Verify(_)

@@ -95,7 +95,9 @@ pub(crate) fn running(project: &Project) -> Outcome<Option<Runtime>> {
 /// What the file needs: containers, where a service has an image or a build and says nothing about processes.
 fn needed(stack: &Stack) -> Runtime {
     let wants_image = |service: &Service| {
-        (service.image.is_some() || service.build.is_some()) && service.process.is_none()
+        let has_image =
+            service.image.is_some() || service.build.is_some() || service.artifact.is_some();
+        has_image && service.process.is_none()
     };
     if stack.services.values().any(wants_image) {
         Runtime::Docker

@@ -33,10 +33,7 @@ pub(super) async fn build(
 ) -> Outcome<Assembled> {
     let service = wanted.service;
     let folder = &images.loaded.stack.directory;
-    let command = artifact.build.as_deref().or_else(|| {
-        let process = service.process.as_ref()?;
-        process.build.as_deref()
-    });
+    let command = command_of(service, artifact);
     // One command may make the programs of several services.
     if let Some(command) = command
         && ran.insert(format!("{platform} {command}"))
@@ -67,6 +64,14 @@ pub(super) async fn build(
         reference,
         manifest,
         program,
+    })
+}
+
+/// The command that makes a service's program.
+pub(super) fn command_of<'s>(service: &'s Service, artifact: &'s Artifact) -> Option<&'s str> {
+    artifact.build.as_deref().or_else(|| {
+        let process = service.process.as_ref()?;
+        process.build.as_deref()
     })
 }
 

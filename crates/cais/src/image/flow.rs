@@ -334,12 +334,7 @@ impl Flow<'_> {
         let layout = Layout::open(&self.images.paths.images())?;
         let manifest = match &built.place {
             Place::Layout { manifest, .. } => manifest.clone(),
-            Place::Engine(id) => {
-                let engine = self.engine().await?;
-                let manifest = engine::save(&engine, &layout, id).await?;
-                layout.name(&built.reference.to_string(), manifest.clone())?;
-                manifest
-            }
+            Place::Engine(id) => self.take_out(wanted, built, id, &layout).await?,
         };
         self.report
             .event(service, Event::Step(&format!("pushing {target}")));
@@ -362,6 +357,10 @@ impl Flow<'_> {
                 program,
                 &self.images.loaded.stack.directory,
                 platform,
+                match wanted.origin {
+                    Origin::Artifact(it) => artifact::command_of(wanted.service, it),
+                    Origin::Dockerfile(_) | Origin::Named => None,
+                },
             )?,
             Place::Engine(_) => sbom::of_layers(&subject, &layout)?,
         };
@@ -369,6 +368,28 @@ impl Flow<'_> {
             .attach(&manifest, sbom::MEDIA_TYPE, &document, sbom::FILE)
             .await?;
         Ok(image_ref(&target, manifest.digest))
+    }
+
+    /// The image out of the engine, unless an earlier push took it.
+    async fn take_out(
+        &mut self,
+        wanted: &Wanted<'_>,
+        built: &Built,
+        id: &str,
+        layout: &Layout,
+    ) -> Outcome<Descriptor> {
+        let name = built.reference.to_string();
+        if let Some(taken) = layout.find(&name)?
+            && layout.manifest(&taken.digest)?.config.digest == id
+        {
+            return Ok(taken);
+        }
+        let step = format!("taking {name} out of the engine");
+        self.report.event(&wanted.service.name, Event::Step(&step));
+        let engine = self.engine().await?;
+        let manifest = engine::save(&engine, layout, id).await?;
+        layout.name(&name, manifest.clone())?;
+        Ok(manifest)
     }
 
     async fn login(&self, target: &Reference, registry: &Registry) -> Outcome<Option<Login>> {

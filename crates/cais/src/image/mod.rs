@@ -12,7 +12,7 @@ mod dockerfile;
 mod elf;
 mod engine;
 mod flow;
-mod ignore;
+pub(crate) mod ignore;
 mod layout;
 mod names;
 mod output;

@@ -30,6 +30,7 @@ pub(super) fn of_program(
     program: &Path,
     folder: &Path,
     platform: &Platform,
+    command: Option<&str>,
 ) -> Outcome<Vec<u8>> {
     let bytes = std::fs::read(program).map_err(|error| super::layout::trouble(program, &error))?;
     let name = program
@@ -48,7 +49,14 @@ pub(super) fn of_program(
             if let Some(version) = packages.root_version() {
                 own["version"] = json!(version);
             }
-            (packages.components(), packages.dependencies(), "complete")
+            // Cargo was asked about the default features.
+            let has_own_features = command.is_some_and(|command| command.contains("features"));
+            let known = if has_own_features {
+                "unknown"
+            } else {
+                "complete"
+            };
+            (packages.components(), packages.dependencies(), known)
         }
         None => (
             Vec::new(),
@@ -213,37 +221,77 @@ fn packages(program: &str, folder: &Path, platform: &Platform) -> Option<Package
         "arm64" => "aarch64",
         _ => return None,
     };
-    let output = Command::new("cargo")
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--offline",
-            "--filter-platform",
-        ])
-        .arg(format!("{machine}-unknown-linux-gnu"))
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let metadata: Metadata = serde_json::from_slice(&output.stdout).ok()?;
+    let target = format!("{machine}-unknown-linux-gnu");
+    let cargo = |words: &[&str]| {
+        let output = Command::new("cargo")
+            .args(words)
+            .args(["--locked", "--offline"])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        output.status.success().then_some(output.stdout)
+    };
+    let metadata = cargo(&[
+        "metadata",
+        "--format-version",
+        "1",
+        "--filter-platform",
+        &target,
+    ])?;
+    let metadata: Metadata = serde_json::from_slice(&metadata).ok()?;
     let lock = std::fs::read_to_string(metadata.workspace_root.join("Cargo.lock")).ok()?;
-    Packages::of(program, metadata, &lock)
+    let root = root(program, &metadata)?;
+    // `metadata` turns on the features that any package of the workspace wants; the tree is of this one alone.
+    let package = format!("{}@{}", root.name, root.version);
+    let tree = cargo(&[
+        "tree",
+        "--package",
+        &package,
+        "--edges",
+        "normal,no-proc-macro",
+        "--target",
+        &target,
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ])?;
+    let tree = String::from_utf8(tree).ok()?;
+    Packages::of(program, metadata, &lock, &linked(&tree))
+}
+
+/// Names and versions in what `cargo tree` prints.
+fn linked(tree: &str) -> BTreeSet<(String, String)> {
+    let line = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some((
+            words.next()?.to_owned(),
+            words.next()?.strip_prefix('v')?.to_owned(),
+        ))
+    };
+    tree.lines().filter_map(line).collect()
+}
+
+/// The package that a program is of.
+fn root<'m>(program: &str, metadata: &'m Metadata) -> Option<&'m Package> {
+    let is_program =
+        |target: &Target| target.name == program && target.kind.iter().any(|kind| kind == "bin");
+    metadata
+        .packages
+        .iter()
+        .find(|package| package.targets.iter().any(is_program))
 }
 
 impl Packages {
-    fn of(program: &str, metadata: Metadata, lock: &str) -> Option<Self> {
-        let is_program = |target: &Target| {
-            target.name == program && target.kind.iter().any(|kind| kind == "bin")
-        };
-        let root = metadata
-            .packages
-            .iter()
-            .find(|package| package.targets.iter().any(is_program))?
-            .id
-            .clone();
+    fn of(
+        program: &str,
+        metadata: Metadata,
+        lock: &str,
+        linked: &BTreeSet<(String, String)>,
+    ) -> Option<Self> {
+        let root = root(program, &metadata)?.id.clone();
         let known: BTreeMap<String, Package> = metadata
             .packages
             .into_iter()
@@ -255,14 +303,9 @@ impl Packages {
             .into_iter()
             .map(|node| (node.id.clone(), node))
             .collect();
-        // A macro runs in the compiler, and nothing of it is in the program.
-        let is_macro = |id: &str| {
-            let kinds = known
-                .get(id)
-                .into_iter()
-                .flat_map(|package| &package.targets)
-                .flat_map(|target| &target.kind);
-            kinds.into_iter().any(|kind| kind == "proc-macro")
+        let is_linked = |id: &str| {
+            let package = known.get(id);
+            package.is_some_and(|it| linked.contains(&(it.name.clone(), it.version.clone())))
         };
         let mut needs = BTreeMap::new();
         let mut open = vec![root.clone()];
@@ -272,7 +315,7 @@ impl Packages {
             }
             let deps = nodes.get(&id).map_or(&[][..], |node| &node.deps);
             let runs = |dep: &&Dependency| {
-                dep.dep_kinds.iter().any(|it| it.kind.is_none()) && !is_macro(&dep.pkg)
+                dep.dep_kinds.iter().any(|it| it.kind.is_none()) && is_linked(&dep.pkg)
             };
             let below: BTreeSet<String> = deps
                 .iter()
@@ -405,7 +448,8 @@ mod tests {
     #[test]
     fn what_built_the_program_is_not_in_it() {
         let lock = "version = 4\n\n[[package]]\nname = \"lib\"\nversion = \"1.0.0+a\"\nchecksum = \"abc\"\n";
-        let packages = Packages::of("app", metadata(), lock).unwrap();
+        let linked = linked("app v1.0.0+a (/w)\nlib v1.0.0+a\n");
+        let packages = Packages::of("app", metadata(), lock, &linked).unwrap();
         let components = packages.components();
         assert_eq!(
             components,
@@ -426,7 +470,7 @@ mod tests {
                 json!({ "ref": "program", "dependsOn": ["pkg:cargo/lib@1.0.0%2Ba"] }),
             ]
         );
-        assert!(Packages::of("other", metadata(), "").is_none());
+        assert!(Packages::of("other", metadata(), "", &linked).is_none());
     }
 
     #[test]

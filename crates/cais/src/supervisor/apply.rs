@@ -363,7 +363,8 @@ impl Supervisor {
         };
         let mut stack = definition::load(&release, &self.boot.variables)?.stack;
         if self.runtime == Runtime::Docker {
-            self.complete_by_images(&mut stack, &BTreeSet::new(), &BTreeMap::new())
+            let kept = self.kept_images()?;
+            self.complete_by_images(&mut stack, &BTreeSet::new(), &kept)
                 .await?;
         }
         self.skipped = self.skipped_of(&stack);
@@ -372,6 +373,23 @@ impl Supervisor {
         self.listeners = table::listeners(&stack, &self.around.addresses, &self.around.skipped);
         self.stack = Some(stack);
         Ok(Some(release))
+    }
+
+    /// The images of the revisions that services are at.
+    fn kept_images(&self) -> Outcome<BTreeMap<ServiceName, String>> {
+        let mut images = BTreeMap::new();
+        for view in cais_engine::state::views(&self.state) {
+            let kept = self
+                .journal
+                .revisions(&view.service)
+                .map_err(journal_failure)?;
+            let own = kept.into_iter().find(|kept| kept.number == view.target);
+            let image = own
+                .and_then(|own| own.artifact)
+                .filter(|kept| is_image(kept));
+            images.extend(image.map(|image| (view.service.clone(), image)));
+        }
+        Ok(images)
     }
 
     /// For adopted tasks.

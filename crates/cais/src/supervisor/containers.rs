@@ -238,7 +238,7 @@ impl Supervisor {
         if tokio::time::timeout(REMOVALS, removals).await.is_err() {
             tracing::warn!("containers take long to be removed");
         }
-        network::remove(&engine).await;
+        network::remove(&engine.client, &engine.scope).await;
     }
 
     /// The container of a handle.

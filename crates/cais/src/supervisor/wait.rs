@@ -152,6 +152,7 @@ pub(crate) fn ended(status: ExitStatus) -> String {
     match status {
         ExitStatus::Code(code) => format!("exit code {code}"),
         ExitStatus::Signal(signal) => format!("signal {signal}"),
+        ExitStatus::OutOfMemory => "out of memory".to_owned(),
         ExitStatus::Unknown => "an unknown exit code".to_owned(),
     }
 }

@@ -33,6 +33,9 @@ pub(super) fn body(
         spec.revision,
         spec.task,
     ));
+    if let Some(image) = &service.image {
+        all_labels.insert(labels::IMAGE.to_owned(), image.clone());
+    }
     let first = attachments(spec).into_iter().next();
     ContainerCreateBody {
         hostname: container.names.hostname.clone(),

@@ -4,14 +4,16 @@ use super::engine::{said, status};
 use super::{Scope, labels};
 use bollard::Docker;
 use bollard::query_parameters::{
-    ListImagesOptionsBuilder, ListVolumesOptionsBuilder, RemoveImageOptionsBuilder,
-    RemoveVolumeOptionsBuilder,
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
 use std::fmt;
 
 /// One thing that may go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Leftover {
+    /// A task's container that nobody holds any more.
+    Container(String),
     /// A named volume.
     Volume(String),
     /// An image, by id, with what it is called.
@@ -26,10 +28,31 @@ pub(crate) enum Leftover {
 impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Container(name) => write!(f, "container {name}"),
             Self::Volume(name) => write!(f, "volume {name}"),
             Self::Image { name, .. } => write!(f, "image {name}"),
         }
     }
+}
+
+/// The project's containers.
+///
+/// # Errors
+/// When the engine does not answer.
+pub(crate) async fn containers(
+    client: &Docker,
+    scope: &Scope,
+) -> Result<Vec<Leftover>, bollard::errors::Error> {
+    let options = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&labels::with(labels::STATE, &scope.key))
+        .build();
+    let listed = client.list_containers(Some(options)).await?.into_iter();
+    let name = |names: Vec<String>| Some(names.first()?.trim_start_matches('/').to_owned());
+    Ok(listed
+        .filter_map(|container| name(container.names?))
+        .map(Leftover::Container)
+        .collect())
 }
 
 /// The project's named volumes, whoever made them: Docker Compose's are the same ones.
@@ -96,6 +119,13 @@ pub(crate) async fn images(
 /// In words: somebody else still uses it.
 pub(crate) async fn remove(client: &Docker, leftover: &Leftover) -> Result<(), String> {
     let result = match leftover {
+        Leftover::Container(name) => {
+            let options = RemoveContainerOptionsBuilder::default()
+                .force(true)
+                .v(true)
+                .build();
+            client.remove_container(name, Some(options)).await
+        }
         Leftover::Volume(name) => {
             let options = RemoveVolumeOptionsBuilder::default().build();
             client.remove_volume(name, Some(options)).await

@@ -246,7 +246,14 @@ pub(super) async fn inspect(
 pub(super) fn ended(state: &ContainerState) -> Option<ExitStatus> {
     match state.status {
         Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => {
-            Some(state.exit_code.map_or(ExitStatus::Unknown, exit_code))
+            let status = state.exit_code.map_or(ExitStatus::Unknown, exit_code);
+            // The engine says so also when a child was killed and the first process lived on.
+            let for_memory = status == ExitStatus::Signal(9) && state.oom_killed == Some(true);
+            Some(if for_memory {
+                ExitStatus::OutOfMemory
+            } else {
+                status
+            })
         }
         _ => None,
     }

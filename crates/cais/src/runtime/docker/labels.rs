@@ -11,6 +11,8 @@ pub(crate) const STATE: &str = "cais.state";
 pub(crate) const SERVICE: &str = "cais.service";
 pub(crate) const REVISION: &str = "cais.revision";
 pub(crate) const TASK: &str = "cais.task";
+/// What the file calls the image: containers are made by its id.
+pub(crate) const IMAGE: &str = "cais.image";
 
 /// Docker Compose's own labels. Networks and volumes bear them, so that it takes them for its own, and the other way
 /// round; tasks do not, or `docker compose up` would replace them by its own containers.

@@ -1,8 +1,9 @@
 //! The stack's networks: made before its first container, removed after its last.
 
 use super::engine::{said, status};
-use super::{Engine, labels};
+use super::{Engine, Scope, labels};
 use crate::exit::{Exit, Failure, Outcome};
+use bollard::Docker;
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptionsBuilder};
 use cais_model::stack::Network;
@@ -102,25 +103,22 @@ async fn create(engine: &Engine, key: &str, network: &Network) -> Outcome {
 }
 
 /// Removes the networks that cais made for this stack; one that somebody else uses stays.
-pub(crate) async fn remove(engine: &Engine) -> Vec<String> {
+pub(crate) async fn remove(client: &Docker, scope: &Scope) {
     let options = ListNetworksOptionsBuilder::default()
-        .filters(&labels::with(labels::STATE, &engine.scope.key))
+        .filters(&labels::with(labels::STATE, &scope.key))
         .build();
-    let mut removed = Vec::new();
-    for network in engine
-        .client
+    for network in client
         .list_networks(Some(options))
         .await
         .unwrap_or_default()
     {
         let Some(name) = network.name else { continue };
-        match engine.client.remove_network(&name).await {
-            Ok(()) => removed.push(name),
+        match client.remove_network(&name).await {
+            Ok(()) => {}
             Err(error) if status(&error) == Some(404) => {}
             Err(error) => tracing::info!(name, error = said(&error), "a network stays"),
         }
     }
-    removed
 }
 
 fn map(from: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {

@@ -1,0 +1,172 @@
+//! `infrastructure.yml`: only when its files changed. A pull request sees the plan as a comment; main applies it, environment after environment.
+
+use super::step::{
+    self, Job, OWN_BRANCH, PULUMI, TERRAFORM, aws, checkout, comment, run, suffix, uses,
+};
+use super::yaml::{Yaml, map, pairs};
+use super::{Iac, Pipeline};
+
+pub(super) fn workflow(pipeline: &Pipeline) -> Yaml {
+    let branches: Vec<String> = pipeline.branches().into_iter().map(str::to_owned).collect();
+    let on = map([
+        (
+            "pull_request",
+            map([("branches", Yaml::Flow(branches)), ("paths", paths())]),
+        ),
+        (
+            "push",
+            map([
+                ("branches", Yaml::Flow(vec!["main".into()])),
+                ("paths", paths()),
+            ]),
+        ),
+    ]);
+    let mut jobs = vec![validate(pipeline), plan(pipeline)];
+    let mut before = "validate".to_owned();
+    for environment in &pipeline.environments {
+        let job = apply(pipeline, environment, &before);
+        before.clone_from(&job.id);
+        jobs.push(job);
+    }
+    step::workflow(
+        "Infrastructure",
+        on,
+        ("infrastructure-${{ github.ref }}", false),
+        jobs,
+    )
+}
+
+fn paths() -> Yaml {
+    let paths = [
+        "infra/**",
+        "compose*.yaml",
+        "compose*.yml",
+        ".github/workflows/infrastructure.yml",
+    ];
+    Yaml::List(paths.map(Yaml::from).into())
+}
+
+/// The tool, at one version.
+fn tool(pipeline: &Pipeline) -> Vec<Yaml> {
+    match pipeline.iac {
+        Iac::Terraform => vec![uses(
+            "Install Terraform",
+            TERRAFORM,
+            pairs([
+                ("terraform_version", "1.11.4".into()),
+                ("terraform_wrapper", false.into()),
+            ]),
+        )],
+        Iac::Pulumi => vec![
+            uses(
+                "Install Pulumi",
+                PULUMI,
+                pairs([("pulumi-version", "3.150.0".into())]),
+            ),
+            run(
+                "Install the program's packages",
+                &[],
+                "for root in foundation services; do\n  npm ci --ignore-scripts --prefix \"infra/pulumi/$root\"\ndone",
+            ),
+        ],
+    }
+}
+
+fn validate(pipeline: &Pipeline) -> Job {
+    let mut job = Job::new("validate", "Validate");
+    job.steps = vec![checkout(false), step::install(pipeline)];
+    job.steps.extend(tool(pipeline));
+    job.steps.push(run(
+        "It is what the Compose file says, and holds together",
+        &[],
+        &format!(
+            "pipx install checkov==3.3.30\ncais infra {} --check\ncais check --output github",
+            pipeline.iac.word()
+        ),
+    ));
+    job
+}
+
+fn plan(pipeline: &Pipeline) -> Job {
+    let mut job = Job::new("plan", "Plan");
+    job.needs = vec!["validate".into()];
+    job.condition = Some(format!(
+        "github.event_name == 'pull_request' && {OWN_BRANCH}"
+    ));
+    job.permissions
+        .extend([("id-token", "write"), ("pull-requests", "write")]);
+    job.steps = vec![checkout(false)];
+    job.steps.extend(tool(pipeline));
+    for environment in &pipeline.environments {
+        let variable = format!("AWS_PLAN_ROLE_{}", suffix(environment));
+        job.steps
+            .push(aws(&format!("Read {environment}"), &variable));
+        job.steps.push(run(
+            &format!("Plan {environment}"),
+            &[("ENVIRONMENT", environment)],
+            plan_script(pipeline.iac),
+        ));
+    }
+    job.steps.push(comment("infrastructure"));
+    job
+}
+
+/// A plan locks nothing and changes nothing, so that a role that reads is enough.
+fn plan_script(iac: Iac) -> &'static str {
+    match iac {
+        Iac::Terraform => {
+            "for root in foundation services; do\n  \
+               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" init -input=false -lockfile=readonly\n  \
+               echo \"### Infrastructure of $ENVIRONMENT: $root\" >>plan.md\n  \
+               echo '```' >>plan.md\n  \
+               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" plan -input=false -lock=false -no-color >>plan.md\n  \
+               echo '```' >>plan.md\n\
+             done"
+        }
+        Iac::Pulumi => {
+            "for root in foundation services; do\n  \
+               echo \"### Infrastructure of $ENVIRONMENT: $root\" >>plan.md\n  \
+               echo '```' >>plan.md\n  \
+               pulumi --cwd \"infra/pulumi/$root\" preview --stack \"$ENVIRONMENT\" --non-interactive --color never --diff >>plan.md\n  \
+               echo '```' >>plan.md\n\
+             done"
+        }
+    }
+}
+
+fn apply(pipeline: &Pipeline, environment: &str, before: &str) -> Job {
+    let mut job = Job::new(environment, &format!("Apply to {environment}"));
+    job.needs = vec![before.to_owned()];
+    job.condition = Some("${{ github.event_name == 'push' }}".into());
+    job.minutes = 120;
+    job.permissions.push(("id-token", "write"));
+    job.more = pairs([
+        ("environment", environment.into()),
+        (
+            "concurrency",
+            map([
+                ("group", format!("environment-{environment}").into()),
+                ("cancel-in-progress", false.into()),
+            ]),
+        ),
+    ]);
+    job.steps = vec![checkout(false)];
+    job.steps.extend(tool(pipeline));
+    job.steps.push(aws("May apply", "AWS_APPLY_ROLE"));
+    let script = match pipeline.iac {
+        Iac::Terraform => {
+            "for root in foundation services; do\n  \
+               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" init -input=false -lockfile=readonly\n  \
+               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" apply -input=false -auto-approve\n\
+             done"
+        }
+        Iac::Pulumi => {
+            "for root in foundation services; do\n  \
+               pulumi --cwd \"infra/pulumi/$root\" up --stack \"$ENVIRONMENT\" --non-interactive --yes\n\
+             done"
+        }
+    };
+    job.steps
+        .push(run("Apply", &[("ENVIRONMENT", environment)], script));
+    job
+}
