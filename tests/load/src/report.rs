@@ -55,6 +55,16 @@ impl Report {
         &self.samples
     }
 
+    /// The requests of several runs. Their moments each count from their own run's start.
+    pub fn merge(reports: impl IntoIterator<Item = Self>) -> Self {
+        Self::new(
+            reports
+                .into_iter()
+                .flat_map(|report| report.samples)
+                .collect(),
+        )
+    }
+
     /// The part for which `keep` holds.
     pub fn only(&self, keep: impl Fn(&Sample) -> bool) -> Report {
         let kept = self.samples.iter().filter(|sample| keep(sample));

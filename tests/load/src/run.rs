@@ -5,7 +5,7 @@ use crate::kind::{Kind, Mix, Shape};
 use crate::outcome::{Fault, Reason, Sample, Who};
 use crate::report::Report;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,7 +20,7 @@ pub const MAX_SECONDS: u64 = 3600;
 /// What to send where.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Loopback only.
+    /// Loopback, or the other end of a link of this machine (169.254.0.0/16, RFC 3927).
     pub address: SocketAddr,
     /// Before every path, `/app` for instance; empty for none.
     pub prefix: String,
@@ -57,8 +57,12 @@ impl Settings {
     }
 
     fn check(&self) -> Result<(), Refusal> {
-        if !self.address.ip().is_loopback() {
-            return Err(Refusal::NotLoopback(self.address));
+        let is_here = match self.address.ip() {
+            IpAddr::V4(address) => address.is_loopback() || address.is_link_local(),
+            IpAddr::V6(address) => address.is_loopback(),
+        };
+        if !is_here {
+            return Err(Refusal::NotHere(self.address));
         }
         if !(self.rate > 0.0 && self.rate <= MAX_RATE) {
             return Err(Refusal::Rate(self.rate));
@@ -81,8 +85,8 @@ impl Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Load goes to this machine only.
-    #[error("`{0}` is not a loopback address; load is sent to this machine only")]
-    NotLoopback(SocketAddr),
+    #[error("`{0}` is not a loopback or link-local address; load is sent to this machine only")]
+    NotHere(SocketAddr),
     /// Too fast, or not a rate.
     #[error("`{0}` is not a rate from above 0 to {MAX_RATE} requests a second")]
     Rate(f64),

@@ -321,7 +321,7 @@ fn an_app_told_to_stop_breaks_off_unless_it_is_graceful() {
 #[test]
 fn load_goes_to_this_machine_only() {
     let far = Settings::to("192.0.2.1:80".parse().unwrap());
-    assert!(matches!(run::start(far), Err(Refusal::NotLoopback(_))));
+    assert!(matches!(run::start(far), Err(Refusal::NotHere(_))));
     let fast = Settings {
         rate: 1e9,
         ..Settings::to("127.0.0.1:1".parse().unwrap())

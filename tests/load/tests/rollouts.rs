@@ -20,6 +20,7 @@ fn setting() -> Setting {
         programs: Programs {
             cais: cais().clone(),
             app: env!("CARGO_BIN_EXE_testapp").into(),
+            image: None,
         },
         rate: 150.0,
         mix: "get=90,close=40,post=8,stream=6,ws=4,download=2"

@@ -9,14 +9,19 @@ pub use settings::{Settings, SettingsError};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long a graceful app finishes what it has.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// The exit code of an app that SIGTERM ends, as a shell tells it.
+const TERMINATED: u8 = 128 + 15;
 
 /// Runs until it is told, or was told beforehand, to end.
 pub async fn run(settings: Settings) -> ExitCode {
@@ -26,15 +31,21 @@ pub async fn run(settings: Settings) -> ExitCode {
     if settings.exit_after == Some(Duration::ZERO) {
         return exit(&settings);
     }
-    let terminate = if settings.ignore_sigterm || settings.graceful {
-        match signal(SignalKind::terminate()) {
-            Ok(signal) => Some(signal),
-            Err(error) => return failed(&format!("cannot wait for SIGTERM: {error}")),
-        }
-    } else {
-        // Default disposition: the signal ends the process there and then.
-        None
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(signal) => signal,
+        Err(error) => return failed(&format!("cannot wait for SIGTERM: {error}")),
     };
+    if settings.ignore_sigterm || settings.graceful {
+        return live(settings, Some(terminate)).await;
+    }
+    // Not left to the signal's default: process 1 of a container has none.
+    tokio::select! {
+        code = live(settings, None) => code,
+        _ = terminate.recv() => ExitCode::from(TERMINATED),
+    }
+}
+
+async fn live(settings: Settings, terminate: Option<Signal>) -> ExitCode {
     tokio::time::sleep(settings.start_delay).await;
     let listener = match TcpListener::bind((settings.host, settings.port)).await {
         Ok(listener) => listener,
@@ -54,9 +65,31 @@ pub async fn run(settings: Settings) -> ExitCode {
     ));
     let settings = Arc::new(settings);
     tokio::select! {
-        () = serve(&listener, &settings, terminate) => ExitCode::SUCCESS,
+        () = serve(listener, &settings, terminate) => ExitCode::SUCCESS,
         () = lifetime(&settings) => exit(&settings),
     }
+}
+
+/// Asks the app on `PORT` of this machine, or container, whether it is healthy: exit code 0 or 1.
+pub async fn check_health() -> ExitCode {
+    let port = std::env::var("PORT")
+        .ok()
+        .and_then(|port| port.parse().ok());
+    match ask(port.unwrap_or(8080)).await {
+        Ok(status) if status.starts_with("HTTP/1.1 200") => ExitCode::SUCCESS,
+        Ok(status) => failed(&status),
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+async fn ask(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
 }
 
 async fn lifetime(settings: &Settings) {
@@ -66,11 +99,7 @@ async fn lifetime(settings: &Settings) {
     }
 }
 
-async fn serve(
-    listener: &TcpListener,
-    settings: &Arc<Settings>,
-    terminate: Option<tokio::signal::unix::Signal>,
-) {
+async fn serve(listener: TcpListener, settings: &Arc<Settings>, terminate: Option<Signal>) {
     let (leave, leaving) = tokio::sync::watch::channel(());
     let state = Arc::new(routes::State::new(settings.clone()));
     let told = told_to_leave(settings, terminate);
@@ -107,6 +136,8 @@ async fn serve(
         });
     }
     say("told to stop; finishing what is under way");
+    // Who connects now is refused and goes elsewhere, instead of waiting for nobody.
+    drop(listener);
     drop(leaving);
     let _ = leave.send(());
     // Every connection holds a receiver until its end.
@@ -114,7 +145,7 @@ async fn serve(
 }
 
 /// Returns when a graceful app was told to stop; never for any other.
-async fn told_to_leave(settings: &Settings, terminate: Option<tokio::signal::unix::Signal>) {
+async fn told_to_leave(settings: &Settings, terminate: Option<Signal>) {
     if let Some(mut terminate) = terminate {
         while terminate.recv().await.is_some() {
             if settings.graceful {

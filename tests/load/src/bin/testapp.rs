@@ -1,4 +1,5 @@
-//! The test app as a program; its environment says how it behaves (`load::app::Settings`).
+//! The test app as a program; its environment says how it behaves (`load::app::Settings`). With
+//! `--health` it asks the one that runs beside it, as a container's health check does.
 
 use load::app::{self, Settings};
 use std::io::Write;
@@ -6,6 +7,9 @@ use std::process::ExitCode;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("--health") {
+        return app::check_health().await;
+    }
     match Settings::read(|name| std::env::var(name).ok()) {
         Ok(settings) => app::run(settings).await,
         Err(error) => {

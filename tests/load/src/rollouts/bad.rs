@@ -80,7 +80,7 @@ pub struct Outcome {
 pub fn run(setting: &Setting, case: &Case, replicas: u32) -> anyhow::Result<Outcome> {
     let mut stack = Stack::up(&setting.programs, case.app(replicas))?;
     let result = roll(setting, &mut stack, case);
-    with_folder(stack, result)
+    with_folder(&mut stack, result)
 }
 
 /// Deploys the bad release over the good tasks of `site`.

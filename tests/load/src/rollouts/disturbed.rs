@@ -238,7 +238,7 @@ fn play(
     let load = setting.load(&stack)?;
     let result = scene(&mut stack);
     let report = load.stop();
-    let (became, as_wanted) = with_folder(stack, result)?;
+    let (became, as_wanted) = with_folder(&mut stack, result)?;
     Ok(Outcome {
         name: "",
         became,

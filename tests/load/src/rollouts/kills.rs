@@ -33,9 +33,9 @@ pub struct Tasks {
 /// # Errors
 /// When a task is not replaced.
 pub fn tasks(setting: &Setting, kills: u32) -> anyhow::Result<Tasks> {
-    let stack = Stack::up(&setting.programs, App::sound(3))?;
+    let mut stack = Stack::up(&setting.programs, App::sound(3))?;
     let result = kill_tasks(setting, &stack, kills);
-    with_folder(stack, result)
+    with_folder(&mut stack, result)
 }
 
 fn kill_tasks(setting: &Setting, stack: &Stack, kills: u32) -> anyhow::Result<Tasks> {
@@ -102,7 +102,7 @@ pub fn supervisors(setting: &Setting, rounds: u32) -> anyhow::Result<Supervisors
     let app = App::sound(3).with("START_DELAY_MS", START_MS);
     let mut stack = Stack::up(&setting.programs, app)?;
     let result = kill_supervisors(setting, &mut stack, rounds);
-    with_folder(stack, result)
+    with_folder(&mut stack, result)
 }
 
 fn kill_supervisors(

@@ -3,7 +3,9 @@
 pub mod bad;
 pub mod command;
 pub mod disturbed;
+pub mod image;
 pub mod kills;
+pub mod peers;
 pub mod processes;
 pub mod site;
 pub mod stack;
@@ -158,6 +160,6 @@ fn list_failures<'a>(samples: impl Iterator<Item = &'a Sample>) -> String {
 }
 
 /// Keeps a site's folder when its scenario failed, and says where it is.
-fn with_folder<T>(mut site: impl Site, result: anyhow::Result<T>) -> anyhow::Result<T> {
+fn with_folder<T>(site: &mut dyn Site, result: anyhow::Result<T>) -> anyhow::Result<T> {
     result.with_context(|| format!("the folder is kept: {}", site.keep().display()))
 }

@@ -24,6 +24,8 @@ pub struct Programs {
     pub cais: PathBuf,
     /// The test app.
     pub app: PathBuf,
+    /// Its image, where cais is to run containers instead of processes.
+    pub image: Option<String>,
 }
 
 impl Programs {
@@ -44,6 +46,7 @@ impl Programs {
         Ok(Self {
             cais: find("cais", "cais")?,
             app: find("testapp", "load")?,
+            image: None,
         })
     }
 }
@@ -189,11 +192,15 @@ impl Stack {
         for (name, value) in variables {
             writeln!(text, "      {name}: \"{value}\"")?;
         }
-        writeln!(
-            text,
-            "    x-cais:\n      process: {{ command: [\"{}\"] }}",
-            self.programs.app.display()
-        )?;
+        // The port is the image's own word (EXPOSE).
+        match &self.programs.image {
+            Some(image) => writeln!(text, "    image: {image}\n    x-cais:")?,
+            None => writeln!(
+                text,
+                "    x-cais:\n      process: {{ command: [\"{}\"] }}",
+                self.programs.app.display()
+            )?,
+        }
         writeln!(text, "      route: {{ path: / }}")?;
         for (key, value) in [("health", health), ("rollout", rollout)] {
             if let Some(value) = value {

@@ -1,6 +1,7 @@
 //! Markdown tables of results, with what they were measured on.
 
 use std::fmt;
+use std::io::Write as _;
 use std::time::Duration;
 
 /// A table with its heading.
@@ -46,6 +47,11 @@ impl fmt::Display for Table {
         }
         writeln!(f)
     }
+}
+
+/// A row on standard error as soon as it is there: a long run is watched.
+pub(super) fn tell(row: &[String]) {
+    let _ = writeln!(std::io::stderr(), "{}", row.join(" | "));
 }
 
 /// Seconds with two decimals.

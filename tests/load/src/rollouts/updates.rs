@@ -17,6 +17,8 @@ pub struct Case {
     pub start_ms: u32,
     /// Has it a health check?
     pub check: bool,
+    /// Does it finish what it has when it is told to stop?
+    pub graceful: bool,
     /// A rollout should take no longer.
     pub target: Duration,
 }
@@ -26,6 +28,10 @@ impl Case {
     pub(super) fn app(&self) -> App {
         let mut app = App::sound(3).with("START_DELAY_MS", self.start_ms);
         app.health = self.check.then_some(HEALTH);
+        if self.graceful {
+            app.grace = "30s";
+            app = app.with("GRACEFUL", 1);
+        }
         app
     }
 }
@@ -36,24 +42,28 @@ pub const CASES: [Case; 4] = [
         name: "instant app, health check",
         start_ms: 0,
         check: true,
+        graceful: false,
         target: Duration::from_secs(2),
     },
     Case {
         name: "instant app, no health check",
         start_ms: 0,
         check: false,
+        graceful: false,
         target: Duration::from_secs(2),
     },
     Case {
         name: "2 s to start, health check",
         start_ms: 2000,
         check: true,
+        graceful: false,
         target: Duration::from_secs(5),
     },
     Case {
         name: "2 s to start, no health check",
         start_ms: 2000,
         check: false,
+        graceful: false,
         target: Duration::from_secs(5),
     },
 ];
@@ -74,7 +84,7 @@ pub struct Outcome {
 pub fn run(setting: &Setting, case: &Case, deploys: u32) -> anyhow::Result<Outcome> {
     let mut stack = Stack::up(&setting.programs, case.app())?;
     let result = roll(setting, &mut stack, deploys);
-    with_folder(stack, result)
+    with_folder(&mut stack, result)
 }
 
 /// Deploys `deploys` good releases of `site` in a row.
