@@ -22,8 +22,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use swarm::Swarm;
 
-/// The test app's image on the peers' engine; its health check is the program itself.
-const APP: &str = "peers/app:test";
+/// The test app's image on the peers' engine; its health check is the program itself. Swarm asks the registry of a tag
+/// at each start of a task and waits for its answer: this one refuses at once, so that Swarm is not charged for a
+/// registry that cannot be reached.
+const APP: &str = "127.0.0.1:1/app:test";
 /// HAProxy's.
 const HAPROXY: &str = "peers/haproxy:test";
 
