@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod config;
+mod both_worlds;
 mod dependencies;
 mod docker_bad_input;
 mod docker_faults;

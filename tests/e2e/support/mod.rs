@@ -169,9 +169,17 @@ impl Stack {
     }
 
     fn command(&self) -> std::process::Command {
+        self.on_this_machine(run::binary(&self.folder))
+    }
+
+    /// A command in the stack's folder, with the environment of its machine and nothing else.
+    pub(crate) fn on_this_machine(
+        &self,
+        mut command: std::process::Command,
+    ) -> std::process::Command {
         let root = self.machine.root();
-        let mut command = run::binary(&self.folder);
         command
+            .current_dir(&self.folder)
             .env_clear()
             .env("PATH", path())
             .env("HOME", root.join("home"))
