@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod bad_input;
-mod config;
 mod both_worlds;
+mod config;
 mod dependencies;
 mod docker_bad_input;
 mod docker_faults;
