@@ -44,8 +44,11 @@ class Whole(unittest.TestCase):
 
     def programs(self, suffix=b""):
         for name in ("clock", "calendar"):
-            (self.world.folder / "bin" / name).write_bytes((PROGRAMS / name).read_bytes() + suffix)
-            (self.world.folder / "bin" / name).chmod(0o755)
+            program = self.world.folder / "bin" / name
+            # Without its debug information: a debug build of cais packs 36 MB slowly, and this is not about that.
+            subprocess.run(["strip", "-o", program, PROGRAMS / name], check=True)
+            program.write_bytes(program.read_bytes() + suffix)
+            program.chmod(0o755)
 
     def infrastructure(self):
         """What Terraform would have made, as far as moto keeps it."""
