@@ -34,12 +34,12 @@ const network = new Network("network", {
     "sa-east-1c": "10.0.128.0/18",
   },
   natZones: ["sa-east-1a", "sa-east-1b", "sa-east-1c"],
-  natZoneOf: { "sa-east-1a", "sa-east-1b", "sa-east-1c" },
+  natZoneOf: { "sa-east-1a": "sa-east-1a", "sa-east-1b": "sa-east-1b", "sa-east-1c": "sa-east-1c" },
   flowLogRetentionDays: 365,
   keyArn: encryption.keyArn,
 });
 
-const logBucket = new LogBucket("log-bucket", {
+const logBucketComponent = new LogBucket("log-bucket", {
   name: pulumi.interpolate`cais-production-logs-${callerIdentity.accountId}`,
   account: callerIdentity.accountId,
   retentionDays: 365,
@@ -108,7 +108,7 @@ export const clockRepositoryUrl = clockRegistry.url;
 // The KMS key.
 export const keyArn = encryption.keyArn;
 // Access logs of the load balancer.
-export const logBucketOutput = logBucket.name;
+export const logBucket = logBucketComponent.name;
 // A role of the pipeline.
 export const pipelineApplyRoleArn = pipelineAccess.applyRoleArn;
 // A role of the pipeline.

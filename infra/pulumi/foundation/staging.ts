@@ -29,12 +29,12 @@ const network = new Network("network", {
   publicSubnets: { "sa-east-1a": "10.0.192.0/20", "sa-east-1b": "10.0.208.0/20" },
   privateSubnets: { "sa-east-1a": "10.0.0.0/18", "sa-east-1b": "10.0.64.0/18" },
   natZones: ["sa-east-1a"],
-  natZoneOf: { "sa-east-1a", "sa-east-1b": "sa-east-1a" },
+  natZoneOf: { "sa-east-1a": "sa-east-1a", "sa-east-1b": "sa-east-1a" },
   flowLogRetentionDays: 30,
   keyArn: encryption.keyArn,
 });
 
-const logBucket = new LogBucket("log-bucket", {
+const logBucketComponent = new LogBucket("log-bucket", {
   name: pulumi.interpolate`cais-staging-logs-${callerIdentity.accountId}`,
   account: callerIdentity.accountId,
   retentionDays: 30,
@@ -106,7 +106,7 @@ export const clockRepositoryUrl = clockRegistry.url;
 // The KMS key.
 export const keyArn = encryption.keyArn;
 // Access logs of the load balancer.
-export const logBucketOutput = logBucket.name;
+export const logBucket = logBucketComponent.name;
 // A role of the pipeline.
 export const pipelineApplyRoleArn = pipelineAccess.applyRoleArn;
 // A role of the pipeline.

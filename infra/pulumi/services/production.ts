@@ -68,7 +68,7 @@ const listener = new HttpsListener("listener", {
   certificateArn: certificate.arn,
 });
 
-const dnsRecord = new DnsRecord("dns-record", {
+new DnsRecord("dns-record", {
   name: "example.com",
   zoneId: mainRoute53Zone.zoneId,
   target: loadBalancer.dnsName,
@@ -80,9 +80,255 @@ const opsTopic = new NotificationTopic("ops-topic", {
   keyArn: foundation.requireOutput("keyArn"),
 });
 
-const opsEmail = new EmailSubscription("ops-email", { topicArn: opsTopic.arn, address: "ops@example.com" });
+new EmailSubscription("ops-email", { topicArn: opsTopic.arn, address: "ops@example.com" });
 
-const dashboard = new Dashboard("dashboard", {
+const calendarIam = new Iam("calendar-iam", {
+  executionRole: "cais-production-calendar-execution",
+  taskRole: "cais-production-calendar-task",
+  region: "sa-east-1",
+  executionPolicy: pulumi.jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Action: ["ecr:GetAuthorizationToken"], Resource: "*" },
+      {
+        Effect: "Allow",
+        Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        Resource: foundation.requireOutput("calendarRepositoryArn"),
+      },
+      {
+        Effect: "Allow",
+        Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+        Resource: "arn:aws:logs:sa-east-1:*:log-group:/ecs/cais-production/calendar:*",
+      },
+      {
+        Effect: "Allow",
+        Action: ["secretsmanager:GetSecretValue"],
+        Resource: [foundation.requireOutput("redisCacheSecretArn")],
+      },
+      {
+        Effect: "Allow",
+        Action: ["kms:Decrypt"],
+        Resource: foundation.requireOutput("keyArn"),
+        Condition: { StringEquals: { "kms:ViaService": "secretsmanager.sa-east-1.amazonaws.com" } },
+      },
+    ],
+  }),
+});
+
+const calendarTask = new Task("calendar-task", {
+  family: "cais-production-calendar",
+  cpu: 256,
+  memory: 512,
+  architecture: "X86_64",
+  executionRoleArn: calendarIam.executionRoleArn,
+  taskRoleArn: calendarIam.taskRoleArn,
+  containerDefinitions: pulumi.jsonStringify([
+    {
+      name: "calendar",
+      image: calendarEcrImage.imageUri,
+      essential: true,
+      user: "65532:65532",
+      readonlyRootFilesystem: true,
+      stopTimeout: 30,
+      portMappings: [{ name: "port-8080", containerPort: 8080, protocol: "tcp", appProtocol: "http" }],
+      environment: [{ name: "CACHE_MODE", value: "required" }],
+      secrets: [
+        {
+          name: "CACHE_PASSWORD",
+          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:password::`,
+        },
+        {
+          name: "CACHE_URL",
+          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:url::`,
+        },
+      ],
+      linuxParameters: { initProcessEnabled: true, capabilities: { drop: ["ALL"] } },
+      logConfiguration: {
+        logDriver: "awslogs",
+        options: {
+          "awslogs-group": "/ecs/cais-production/calendar",
+          "awslogs-region": "sa-east-1",
+          "awslogs-stream-prefix": "task",
+          mode: "non-blocking",
+          "max-buffer-size": "25m",
+        },
+      },
+    },
+  ]),
+  logGroup: "/ecs/cais-production/calendar",
+  logRetentionDays: 365,
+  keyArn: foundation.requireOutput("keyArn"),
+});
+
+const calendarSecurityGroup = new SecurityGroup("calendar-security-group", {
+  name: "cais-production-calendar",
+  description: "Tasks of calendar",
+  vpcId: foundation.requireOutput("vpcId"),
+  egressPorts: ["443"],
+});
+
+const calendarTargetGroup = new TargetGroup("calendar-target-group", {
+  name: "cais-production-calendar",
+  vpcId: foundation.requireOutput("vpcId"),
+  port: 8080,
+  healthPath: "/readyz",
+  interval: 5,
+  timeout: 2,
+  unhealthyThreshold: 2,
+  deregistrationDelay: 30,
+});
+
+const calendarRoute = new Route("calendar-route", {
+  listenerArn: listener.arn,
+  priority: 10,
+  hosts: ["*"],
+  paths: ["/calendar", "/calendar/*"],
+  targetGroupArn: calendarTargetGroup.arn,
+});
+
+new Alarm("calendar-cpu-alarm", {
+  name: "cais-production-calendar-cpu",
+  description: "calendar: CPU above 90%",
+  comparison: "GreaterThanThreshold",
+  threshold: 90,
+  period: 60,
+  datapointsToAlarm: 5,
+  evaluationPeriods: 5,
+  treatMissingData: "notBreaching",
+  topicArns: [opsTopic.arn],
+  namespace: "AWS/ECS",
+  metric: "CPUUtilization",
+  statistic: "Average",
+  dimensions: { ClusterName: cluster.name, ServiceName: "calendar" },
+});
+
+const calendarErrorsAlarm = new ErrorRateAlarm("calendar-errors-alarm", {
+  name: "cais-production-calendar-errors",
+  description: "calendar: requests answered with a 5xx above 5%",
+  comparison: "GreaterThanThreshold",
+  threshold: 5,
+  period: 60,
+  datapointsToAlarm: 2,
+  evaluationPeriods: 3,
+  treatMissingData: "notBreaching",
+  topicArns: [opsTopic.arn],
+  loadBalancer: loadBalancer.arnSuffix,
+  targetGroup: calendarTargetGroup.arnSuffix,
+});
+
+new Alarm("calendar-memory-alarm", {
+  name: "cais-production-calendar-memory",
+  description: "calendar: memory above 90%",
+  comparison: "GreaterThanThreshold",
+  threshold: 90,
+  period: 60,
+  datapointsToAlarm: 5,
+  evaluationPeriods: 5,
+  treatMissingData: "notBreaching",
+  topicArns: [opsTopic.arn],
+  namespace: "AWS/ECS",
+  metric: "MemoryUtilization",
+  statistic: "Average",
+  dimensions: { ClusterName: cluster.name, ServiceName: "calendar" },
+});
+
+const clockIam = new Iam("clock-iam", {
+  executionRole: "cais-production-clock-execution",
+  taskRole: "cais-production-clock-task",
+  region: "sa-east-1",
+  executionPolicy: pulumi.jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      { Effect: "Allow", Action: ["ecr:GetAuthorizationToken"], Resource: "*" },
+      {
+        Effect: "Allow",
+        Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+        Resource: foundation.requireOutput("clockRepositoryArn"),
+      },
+      {
+        Effect: "Allow",
+        Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
+        Resource: "arn:aws:logs:sa-east-1:*:log-group:/ecs/cais-production/clock:*",
+      },
+      {
+        Effect: "Allow",
+        Action: ["secretsmanager:GetSecretValue"],
+        Resource: [foundation.requireOutput("redisCacheSecretArn")],
+      },
+      {
+        Effect: "Allow",
+        Action: ["kms:Decrypt"],
+        Resource: foundation.requireOutput("keyArn"),
+        Condition: { StringEquals: { "kms:ViaService": "secretsmanager.sa-east-1.amazonaws.com" } },
+      },
+    ],
+  }),
+});
+
+const clockTask = new Task("clock-task", {
+  family: "cais-production-clock",
+  cpu: 256,
+  memory: 512,
+  architecture: "X86_64",
+  executionRoleArn: clockIam.executionRoleArn,
+  taskRoleArn: clockIam.taskRoleArn,
+  containerDefinitions: pulumi.jsonStringify([
+    {
+      name: "clock",
+      image: clockEcrImage.imageUri,
+      essential: true,
+      user: "65532:65532",
+      readonlyRootFilesystem: true,
+      stopTimeout: 30,
+      portMappings: [{ name: "port-8080", containerPort: 8080, protocol: "tcp", appProtocol: "http" }],
+      environment: [{ name: "CACHE_MODE", value: "required" }],
+      secrets: [
+        {
+          name: "CACHE_PASSWORD",
+          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:password::`,
+        },
+        {
+          name: "CACHE_URL",
+          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:url::`,
+        },
+      ],
+      linuxParameters: { initProcessEnabled: true, capabilities: { drop: ["ALL"] } },
+      logConfiguration: {
+        logDriver: "awslogs",
+        options: {
+          "awslogs-group": "/ecs/cais-production/clock",
+          "awslogs-region": "sa-east-1",
+          "awslogs-stream-prefix": "task",
+          mode: "non-blocking",
+          "max-buffer-size": "25m",
+        },
+      },
+    },
+  ]),
+  logGroup: "/ecs/cais-production/clock",
+  logRetentionDays: 365,
+  keyArn: foundation.requireOutput("keyArn"),
+});
+
+const clockSecurityGroup = new SecurityGroup("clock-security-group", {
+  name: "cais-production-clock",
+  description: "Tasks of clock",
+  vpcId: foundation.requireOutput("vpcId"),
+  egressPorts: ["443"],
+});
+
+const clockTargetGroup = new TargetGroup("clock-target-group", {
+  name: "cais-production-clock",
+  vpcId: foundation.requireOutput("vpcId"),
+  port: 8080,
+  healthPath: "/readyz",
+  interval: 5,
+  timeout: 2,
+  unhealthyThreshold: 2,
+  deregistrationDelay: 30,
+});
+
+new Dashboard("dashboard", {
   name: "cais-production",
   body: pulumi.jsonStringify({
     widgets: [
@@ -204,291 +450,6 @@ const dashboard = new Dashboard("dashboard", {
   }),
 });
 
-const calendarIam = new Iam("calendar-iam", {
-  executionRole: "cais-production-calendar-execution",
-  taskRole: "cais-production-calendar-task",
-  region: "sa-east-1",
-  executionPolicy: pulumi.jsonStringify({
-    Version: "2012-10-17",
-    Statement: [
-      { Effect: "Allow", Action: ["ecr:GetAuthorizationToken"], Resource: "*" },
-      {
-        Effect: "Allow",
-        Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        Resource: foundation.requireOutput("calendarRepositoryArn"),
-      },
-      {
-        Effect: "Allow",
-        Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-        Resource: "arn:aws:logs:sa-east-1:*:log-group:/ecs/cais-production/calendar:*",
-      },
-      {
-        Effect: "Allow",
-        Action: ["secretsmanager:GetSecretValue"],
-        Resource: [foundation.requireOutput("redisCacheSecretArn")],
-      },
-      {
-        Effect: "Allow",
-        Action: ["kms:Decrypt"],
-        Resource: foundation.requireOutput("keyArn"),
-        Condition: { StringEquals: { "kms:ViaService": "secretsmanager.sa-east-1.amazonaws.com" } },
-      },
-    ],
-  }),
-});
-
-const calendarTask = new Task("calendar-task", {
-  family: "cais-production-calendar",
-  cpu: 256,
-  memory: 512,
-  architecture: "X86_64",
-  executionRoleArn: calendarIam.executionRoleArn,
-  taskRoleArn: calendarIam.taskRoleArn,
-  containerDefinitions: pulumi.jsonStringify([
-    {
-      name: "calendar",
-      image: calendarEcrImage.imageUri,
-      essential: true,
-      user: "65532:65532",
-      readonlyRootFilesystem: true,
-      stopTimeout: 30,
-      portMappings: [{ name: "port-8080", containerPort: 8080, protocol: "tcp", appProtocol: "http" }],
-      environment: [{ name: "CACHE_MODE", value: "required" }],
-      secrets: [
-        {
-          name: "CACHE_PASSWORD",
-          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:password::`,
-        },
-        {
-          name: "CACHE_URL",
-          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:url::`,
-        },
-      ],
-      linuxParameters: { initProcessEnabled: true, capabilities: { drop: ["ALL"] } },
-      logConfiguration: {
-        logDriver: "awslogs",
-        options: {
-          "awslogs-group": "/ecs/cais-production/calendar",
-          "awslogs-region": "sa-east-1",
-          "awslogs-stream-prefix": "task",
-          mode: "non-blocking",
-          "max-buffer-size": "25m",
-        },
-      },
-    },
-  ]),
-  logGroup: "/ecs/cais-production/calendar",
-  logRetentionDays: 365,
-  keyArn: foundation.requireOutput("keyArn"),
-});
-
-const calendarSecurityGroup = new SecurityGroup("calendar-security-group", {
-  name: "cais-production-calendar",
-  description: "Tasks of calendar",
-  vpcId: foundation.requireOutput("vpcId"),
-  egressPorts: ["443"],
-});
-
-const calendarTargetGroup = new TargetGroup("calendar-target-group", {
-  name: "cais-production-calendar",
-  vpcId: foundation.requireOutput("vpcId"),
-  port: 8080,
-  healthPath: "/readyz",
-  interval: 5,
-  timeout: 2,
-  unhealthyThreshold: 2,
-  deregistrationDelay: 30,
-});
-
-const calendarRoute = new Route("calendar-route", {
-  listenerArn: listener.arn,
-  priority: 10,
-  hosts: ["*"],
-  paths: ["/calendar", "/calendar/*"],
-  targetGroupArn: calendarTargetGroup.arn,
-});
-
-const calendarCpuAlarm = new Alarm("calendar-cpu-alarm", {
-  name: "cais-production-calendar-cpu",
-  description: "calendar: CPU above 90%",
-  comparison: "GreaterThanThreshold",
-  threshold: 90,
-  period: 60,
-  datapointsToAlarm: 5,
-  evaluationPeriods: 5,
-  treatMissingData: "notBreaching",
-  topicArns: [opsTopic.arn],
-  namespace: "AWS/ECS",
-  metric: "CPUUtilization",
-  statistic: "Average",
-  dimensions: { ClusterName: cluster.name, ServiceName: "calendar" },
-});
-
-const calendarErrorsAlarm = new ErrorRateAlarm("calendar-errors-alarm", {
-  name: "cais-production-calendar-errors",
-  description: "calendar: requests answered with a 5xx above 5%",
-  comparison: "GreaterThanThreshold",
-  threshold: 5,
-  period: 60,
-  datapointsToAlarm: 2,
-  evaluationPeriods: 3,
-  treatMissingData: "notBreaching",
-  topicArns: [opsTopic.arn],
-  loadBalancer: loadBalancer.arnSuffix,
-  targetGroup: calendarTargetGroup.arnSuffix,
-});
-
-const calendarMemoryAlarm = new Alarm("calendar-memory-alarm", {
-  name: "cais-production-calendar-memory",
-  description: "calendar: memory above 90%",
-  comparison: "GreaterThanThreshold",
-  threshold: 90,
-  period: 60,
-  datapointsToAlarm: 5,
-  evaluationPeriods: 5,
-  treatMissingData: "notBreaching",
-  topicArns: [opsTopic.arn],
-  namespace: "AWS/ECS",
-  metric: "MemoryUtilization",
-  statistic: "Average",
-  dimensions: { ClusterName: cluster.name, ServiceName: "calendar" },
-});
-
-const calendarService = new WebService("calendar-service", {
-  name: "calendar",
-  clusterArn: cluster.arn,
-  namespaceArn: discovery.arn,
-  taskDefinitionArn: calendarTask.arn,
-  desiredCount: 2,
-  minimumHealthyPercent: 100,
-  maximumPercent: 200,
-  breaker: true,
-  rollback: true,
-  alarmsEnabled: true,
-  alarmNames: [calendarErrorsAlarm.name],
-  onDemandWeight: 100,
-  spotWeight: 0,
-  executeCommand: false,
-  subnetIds: foundation.requireOutput("privateSubnetIds"),
-  securityGroupId: calendarSecurityGroup.id,
-  ports: [{ name: "port-8080", port: 8080 }],
-  targetGroupArn: calendarTargetGroup.arn,
-  containerPort: 8080,
-  gracePeriod: 10,
-}, { dependsOn: [calendarIam, calendarRoute, loadBalancerToCalendar, calendarToRedis] });
-
-const calendarScaling = new Scaling("calendar-scaling", {
-  clusterName: cluster.name,
-  serviceName: calendarService.name,
-  minCapacity: 2,
-  maxCapacity: 6,
-});
-
-const calendarScalingByCpu = new ScalingPolicy("calendar-scaling-by-cpu", {
-  name: "cpu",
-  resourceId: calendarScaling.resourceId,
-  targetValue: 60,
-  outCooldown: 60,
-  inCooldown: 300,
-  metric: "ECSServiceAverageCPUUtilization",
-});
-
-const clockIam = new Iam("clock-iam", {
-  executionRole: "cais-production-clock-execution",
-  taskRole: "cais-production-clock-task",
-  region: "sa-east-1",
-  executionPolicy: pulumi.jsonStringify({
-    Version: "2012-10-17",
-    Statement: [
-      { Effect: "Allow", Action: ["ecr:GetAuthorizationToken"], Resource: "*" },
-      {
-        Effect: "Allow",
-        Action: ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-        Resource: foundation.requireOutput("clockRepositoryArn"),
-      },
-      {
-        Effect: "Allow",
-        Action: ["logs:CreateLogStream", "logs:PutLogEvents"],
-        Resource: "arn:aws:logs:sa-east-1:*:log-group:/ecs/cais-production/clock:*",
-      },
-      {
-        Effect: "Allow",
-        Action: ["secretsmanager:GetSecretValue"],
-        Resource: [foundation.requireOutput("redisCacheSecretArn")],
-      },
-      {
-        Effect: "Allow",
-        Action: ["kms:Decrypt"],
-        Resource: foundation.requireOutput("keyArn"),
-        Condition: { StringEquals: { "kms:ViaService": "secretsmanager.sa-east-1.amazonaws.com" } },
-      },
-    ],
-  }),
-});
-
-const clockTask = new Task("clock-task", {
-  family: "cais-production-clock",
-  cpu: 256,
-  memory: 512,
-  architecture: "X86_64",
-  executionRoleArn: clockIam.executionRoleArn,
-  taskRoleArn: clockIam.taskRoleArn,
-  containerDefinitions: pulumi.jsonStringify([
-    {
-      name: "clock",
-      image: clockEcrImage.imageUri,
-      essential: true,
-      user: "65532:65532",
-      readonlyRootFilesystem: true,
-      stopTimeout: 30,
-      portMappings: [{ name: "port-8080", containerPort: 8080, protocol: "tcp", appProtocol: "http" }],
-      environment: [{ name: "CACHE_MODE", value: "required" }],
-      secrets: [
-        {
-          name: "CACHE_PASSWORD",
-          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:password::`,
-        },
-        {
-          name: "CACHE_URL",
-          valueFrom: pulumi.interpolate`${foundation.requireOutput("redisCacheSecretArn")}:url::`,
-        },
-      ],
-      linuxParameters: { initProcessEnabled: true, capabilities: { drop: ["ALL"] } },
-      logConfiguration: {
-        logDriver: "awslogs",
-        options: {
-          "awslogs-group": "/ecs/cais-production/clock",
-          "awslogs-region": "sa-east-1",
-          "awslogs-stream-prefix": "task",
-          mode: "non-blocking",
-          "max-buffer-size": "25m",
-        },
-      },
-    },
-  ]),
-  logGroup: "/ecs/cais-production/clock",
-  logRetentionDays: 365,
-  keyArn: foundation.requireOutput("keyArn"),
-});
-
-const clockSecurityGroup = new SecurityGroup("clock-security-group", {
-  name: "cais-production-clock",
-  description: "Tasks of clock",
-  vpcId: foundation.requireOutput("vpcId"),
-  egressPorts: ["443"],
-});
-
-const clockTargetGroup = new TargetGroup("clock-target-group", {
-  name: "cais-production-clock",
-  vpcId: foundation.requireOutput("vpcId"),
-  port: 8080,
-  healthPath: "/readyz",
-  interval: 5,
-  timeout: 2,
-  unhealthyThreshold: 2,
-  deregistrationDelay: 30,
-});
-
 const clockAlternateTargetGroup = new TargetGroup("clock-alternate-target-group", {
   name: "cais-production-clock-alt",
   vpcId: foundation.requireOutput("vpcId"),
@@ -511,7 +472,7 @@ const clockRoute = new ShiftingRoute("clock-route", {
   alternateTargetGroupArn: clockAlternateTargetGroup.arn,
 });
 
-const clockCpuAlarm = new Alarm("clock-cpu-alarm", {
+new Alarm("clock-cpu-alarm", {
   name: "cais-production-clock-cpu",
   description: "clock: CPU above 90%",
   comparison: "GreaterThanThreshold",
@@ -541,7 +502,7 @@ const clockErrorsAlarm = new ErrorRateAlarm("clock-errors-alarm", {
   targetGroup: clockTargetGroup.arnSuffix,
 });
 
-const clockMemoryAlarm = new Alarm("clock-memory-alarm", {
+new Alarm("clock-memory-alarm", {
   name: "cais-production-clock-memory",
   description: "clock: memory above 90%",
   comparison: "GreaterThanThreshold",
@@ -573,7 +534,74 @@ const clockSlowAlarm = new PercentileAlarm("clock-slow-alarm", {
   dimensions: { LoadBalancer: loadBalancer.arnSuffix, TargetGroup: clockTargetGroup.arnSuffix },
 });
 
-const clockService = new CanaryService("clock-service", {
+const loadBalancerToCalendar = new Connection("load-balancer-to-calendar", {
+  description: "The load balancer calls calendar",
+  fromSecurityGroupId: loadBalancer.securityGroupId,
+  toSecurityGroupId: calendarSecurityGroup.id,
+  port: 8080,
+});
+
+const loadBalancerToClock = new Connection("load-balancer-to-clock", {
+  description: "The load balancer calls clock",
+  fromSecurityGroupId: loadBalancer.securityGroupId,
+  toSecurityGroupId: clockSecurityGroup.id,
+  port: 8080,
+});
+
+const calendarToRedis = new Connection("calendar-to-redis", {
+  description: "calendar calls redis",
+  fromSecurityGroupId: calendarSecurityGroup.id,
+  toSecurityGroupId: foundation.requireOutput("redisSecurityGroupId"),
+  port: 6379,
+});
+
+const calendarServiceComponent = new WebService("calendar-service", {
+  name: "calendar",
+  clusterArn: cluster.arn,
+  namespaceArn: discovery.arn,
+  taskDefinitionArn: calendarTask.arn,
+  desiredCount: 2,
+  minimumHealthyPercent: 100,
+  maximumPercent: 200,
+  breaker: true,
+  rollback: true,
+  alarmsEnabled: true,
+  alarmNames: [calendarErrorsAlarm.name],
+  onDemandWeight: 100,
+  spotWeight: 0,
+  executeCommand: false,
+  subnetIds: foundation.requireOutput("privateSubnetIds"),
+  securityGroupId: calendarSecurityGroup.id,
+  ports: [{ name: "port-8080", port: 8080 }],
+  targetGroupArn: calendarTargetGroup.arn,
+  containerPort: 8080,
+  gracePeriod: 10,
+}, { dependsOn: [calendarIam, calendarRoute, loadBalancerToCalendar, calendarToRedis] });
+
+const calendarScaling = new Scaling("calendar-scaling", {
+  clusterName: cluster.name,
+  serviceName: calendarServiceComponent.name,
+  minCapacity: 2,
+  maxCapacity: 6,
+});
+
+new ScalingPolicy("calendar-scaling-by-cpu", {
+  name: "cpu",
+  resourceId: calendarScaling.resourceId,
+  targetValue: 60,
+  outCooldown: 60,
+  inCooldown: 300,
+  metric: "ECSServiceAverageCPUUtilization",
+});
+
+const clockToRedis = new Connection("clock-to-redis", {
+  description: "clock calls redis",
+  fromSecurityGroupId: clockSecurityGroup.id,
+  toSecurityGroupId: foundation.requireOutput("redisSecurityGroupId"),
+  port: 6379,
+});
+
+const clockServiceComponent = new CanaryService("clock-service", {
   name: "clock",
   clusterArn: cluster.arn,
   namespaceArn: discovery.arn,
@@ -604,12 +632,12 @@ const clockService = new CanaryService("clock-service", {
 
 const clockScaling = new Scaling("clock-scaling", {
   clusterName: cluster.name,
-  serviceName: clockService.name,
+  serviceName: clockServiceComponent.name,
   minCapacity: 2,
   maxCapacity: 12,
 });
 
-const clockScalingByCpu = new ScalingPolicy("clock-scaling-by-cpu", {
+new ScalingPolicy("clock-scaling-by-cpu", {
   name: "cpu",
   resourceId: clockScaling.resourceId,
   targetValue: 60,
@@ -618,7 +646,7 @@ const clockScalingByCpu = new ScalingPolicy("clock-scaling-by-cpu", {
   metric: "ECSServiceAverageCPUUtilization",
 });
 
-const clockScalingByRequests = new RequestScalingPolicy("clock-scaling-by-requests", {
+new RequestScalingPolicy("clock-scaling-by-requests", {
   name: "requests",
   resourceId: clockScaling.resourceId,
   targetValue: 30000,
@@ -627,38 +655,10 @@ const clockScalingByRequests = new RequestScalingPolicy("clock-scaling-by-reques
   resourceLabel: pulumi.interpolate`${loadBalancer.arnSuffix}/${clockTargetGroup.arnSuffix}`,
 });
 
-const loadBalancerToCalendar = new Connection("load-balancer-to-calendar", {
-  description: "The load balancer calls calendar",
-  fromSecurityGroupId: loadBalancer.securityGroupId,
-  toSecurityGroupId: calendarSecurityGroup.id,
-  port: 8080,
-});
-
-const loadBalancerToClock = new Connection("load-balancer-to-clock", {
-  description: "The load balancer calls clock",
-  fromSecurityGroupId: loadBalancer.securityGroupId,
-  toSecurityGroupId: clockSecurityGroup.id,
-  port: 8080,
-});
-
-const calendarToRedis = new Connection("calendar-to-redis", {
-  description: "calendar calls redis",
-  fromSecurityGroupId: calendarSecurityGroup.id,
-  toSecurityGroupId: foundation.requireOutput("redisSecurityGroupId"),
-  port: 6379,
-});
-
-const clockToRedis = new Connection("clock-to-redis", {
-  description: "clock calls redis",
-  fromSecurityGroupId: clockSecurityGroup.id,
-  toSecurityGroupId: foundation.requireOutput("redisSecurityGroupId"),
-  port: 6379,
-});
-
 // A service of the cluster.
-export const calendarServiceOutput = calendarService.name;
+export const calendarService = calendarServiceComponent.name;
 // A service of the cluster.
-export const clockServiceOutput = clockService.name;
+export const clockService = clockServiceComponent.name;
 // The cluster.
 export const clusterName = cluster.name;
 // Where the stack answers.
