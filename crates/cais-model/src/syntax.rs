@@ -324,7 +324,7 @@ fn unclosed_quote(line: &str) -> Option<u32> {
         match open {
             Some((_, quote)) if c == quote && before != '\\' => open = None,
             None if matches!(c, '"' | '\'') && !before.is_alphanumeric() => {
-                open = Some((column, c))
+                open = Some((column, c));
             }
             None if c == '#' && before == ' ' => break,
             _ => {}

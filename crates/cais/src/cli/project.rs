@@ -22,15 +22,12 @@ pub(crate) struct Project {
     pub(crate) release: Release,
     pub(crate) paths: Paths,
     pub(crate) variables: BTreeMap<String, String>,
-    /// Which environment it was loaded for.
-    pub(crate) environment: Environment,
 }
 
 /// Which files make it, before they are read.
 struct Found {
     options: LoadOptions,
     variables: BTreeMap<String, String>,
-    environment: Environment,
     /// Has an unset variable a value nevertheless?
     stands_in: bool,
 }
@@ -61,7 +58,6 @@ impl Found {
             release,
             paths,
             variables: self.variables,
-            environment: self.environment,
         })
     }
 }
@@ -122,7 +118,6 @@ impl Project {
         Ok(Found {
             options,
             variables,
-            environment,
             stands_in: false,
         })
     }
