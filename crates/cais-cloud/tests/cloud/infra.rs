@@ -76,3 +76,27 @@ fn the_repository_holds_what_its_stack_renders_to() {
 fn a_stack_renders_to_the_same_bytes_twice() {
     assert_eq!(rendered(), rendered());
 }
+
+#[test]
+fn the_guides_table_names_what_is_there() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/aws.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let report = crate::stacks::scheduled();
+    let printed: String = rendered()
+        .into_values()
+        .chain(report.into_values())
+        .collect();
+    let mut found = 0;
+    for word in guide.split('`').skip(1).step_by(2) {
+        let block = match word.split('.').collect::<Vec<_>>().as_slice() {
+            ["module", name] => format!("module \"{name}\" {{"),
+            [kind, name] if kind.starts_with("aws_") => {
+                format!("resource \"{kind}\" \"{name}\" {{")
+            }
+            _ => continue,
+        };
+        assert!(printed.contains(&block), "the guide names `{word}`");
+        found += 1;
+    }
+    assert!(found > 50, "{found}");
+}

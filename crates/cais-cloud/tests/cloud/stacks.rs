@@ -6,6 +6,14 @@ use std::fmt::Write as _;
 
 const AWS: &str = "x-cais: {aws: {region: eu-west-1, domain: example.com}}\n";
 
+/// A job that runs by the clock.
+const REPORT: &str = "services: {report: {build: ., x-cais: {aws: {schedule: 'cron(0 3 * * ? *)', permissions: [{actions: ['s3:PutObject'], resources: ['arn:aws:s3:::reports/*']}]}}}}\n";
+
+/// What it renders to.
+pub(crate) fn scheduled() -> Files {
+    render(&format!("name: shop\n{REPORT}{AWS}"))
+}
+
 fn render(text: &str) -> Files {
     let loaded = stack(text);
     let infrastructure = cais_cloud::lower(&loaded.stack, "staging").unwrap_or_else(|found| {
@@ -43,7 +51,7 @@ golden! {
         "services: {web: {build: ., x-cais: {route: [{path: /}, {path: /api, host: api.example.com}]}}}\n";
     a_worker_without_a_port_has_no_target_group: "services: {worker: {build: ., command: work}}\n";
     a_scheduled_job_has_a_schedule_and_no_service:
-        "services: {report: {build: ., x-cais: {aws: {schedule: 'cron(0 3 * * ? *)', permissions: [{actions: ['s3:PutObject'], resources: ['arn:aws:s3:::reports/*']}]}}}}\n";
+        REPORT;
     a_migration_is_a_task_that_nothing_keeps:
         "services: {migrate: {build: ., command: migrate, secrets: [db]}, web: {build: ., expose: ['80'], depends_on: {migrate: {condition: service_completed_successfully}}}}\nsecrets: {db: {external: true}}\n";
 }
@@ -78,7 +86,7 @@ x-cais: {aws: {region: eu-west-1, overrides: {cluster.aws_ecs_cluster.this: {tag
 }
 
 /// A hundred services, half of them behind the load balancer.
-pub(crate) fn hundred() -> String {
+fn hundred() -> String {
     let mut text = String::from("name: shop\nservices:\n");
     for number in 0..100 {
         let reach = if number % 2 == 0 {
