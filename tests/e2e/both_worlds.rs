@@ -5,6 +5,7 @@
 use crate::support::http::get;
 use crate::support::{Machine, Stack, docker, eventually, has_program, program, skip};
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
@@ -38,8 +39,8 @@ fn the_example_runs_in_both_worlds_and_leaves_nothing() {
         );
     };
     let machine = Machine::new();
-    let example = Example::new(&machine);
     let stand_ins = StandIns::make();
+    let example = Example::new(&machine);
 
     example.by_cais();
     example.by_docker_compose();
@@ -62,6 +63,7 @@ impl Example {
         if let Ok(host) = std::env::var("DOCKER_HOST") {
             machine.set("DOCKER_HOST", &host);
         }
+        prebuilt(&machine);
         let stack = machine.stack("example", "");
         let files = Command::new("git")
             .args(["-C", root().to_str().unwrap(), "ls-files", "-z", "--cached"])
@@ -150,16 +152,54 @@ struct StandIns(Vec<String>);
 
 impl StandIns {
     fn make() -> Self {
-        let mut command = Command::new(root().join("tests/support/stand-ins"));
-        let output = command.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let made = String::from_utf8(output.stdout).unwrap();
+        let made = support("stand-ins", &[]);
         Self(made.lines().map(str::to_owned).collect())
     }
+}
+
+/// Runs a script of tests/support with the target folder of this test.
+fn support(script: &str, words: &[&str]) -> String {
+    let output = Command::new(root().join("tests/support").join(script))
+        .args(words)
+        .env("CARGO_TARGET_DIR", target())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{script}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Gives the machine a `cargo` that hands out programs which were built before: that they compile, other tests prove.
+fn prebuilt(machine: &Rc<Machine>) {
+    support("images", &["clock", "calendar"]);
+    let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let built = target().join(&host).join("debug");
+    let folder = machine.root().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    let to = format!("\"$CARGO_TARGET_DIR/{host}/release\"");
+    // Without what a debugger wants: they are packed, sent and mounted here.
+    let strip = |name: &str| format!("strip -o {to}/{name} {}/{name}", built.display());
+    for (name, text) in [
+        ("rustc", format!("echo {host}")),
+        ("cargo", format!("mkdir -p {to} && {} && {}", strip("clock"), strip("calendar"))),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = std::env::var("PATH").unwrap();
+    machine.set("PATH", &format!("{}:{path}", folder.display()));
+    let target = machine.root().join("target");
+    machine.set("CARGO_TARGET_DIR", target.to_str().unwrap());
+}
+
+/// Cargo's folder, from `<target>/<profile>/cais`.
+fn target() -> PathBuf {
+    let profile = Path::new(env!("CARGO_BIN_EXE_cais")).parent().unwrap();
+    profile.parent().unwrap().to_owned()
 }
 
 impl Drop for StandIns {
