@@ -184,7 +184,14 @@ fn prebuilt(machine: &Rc<Machine>) {
     let strip = |name: &str| format!("strip -o {to}/{name} {}/{name}", built.display());
     for (name, text) in [
         ("rustc", format!("echo {host}")),
-        ("cargo", format!("mkdir -p {to} && {} && {}", strip("clock"), strip("calendar"))),
+        (
+            "cargo",
+            format!(
+                "mkdir -p {to} && {} && {}",
+                strip("clock"),
+                strip("calendar")
+            ),
+        ),
     ] {
         let path = folder.join(name);
         std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
