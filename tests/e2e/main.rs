@@ -8,6 +8,7 @@ mod config;
 mod dependencies;
 mod docker_bad_input;
 mod docker_faults;
+mod docker_images;
 mod docker_stack;
 mod faults;
 mod files;

@@ -1,14 +1,13 @@
 //! The way of images from the file to where they are wanted: check all, build all, then move.
 
 use super::artifact::{self, Assembled};
-use super::credentials::{self, Login};
+use super::credentials;
 use super::layout::{Descriptor, Layout};
 use super::names::{self, Origin, Rule, Wanted};
 use super::platform::Platform;
 use super::record::Last;
 use super::reference::Reference;
 use super::registry::Remote;
-use super::sbom::{self, Subject};
 use super::{Destination, Event, ImageRef, Images, Registry, Report, Which, dockerfile, engine};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::runtime::docker::engine::Endpoint;
@@ -19,6 +18,11 @@ use cais_model::stack::PullPolicy;
 use oci_client::RegistryOperation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+
+mod pull;
+mod push;
+
+pub(super) use pull::{Into, pull};
 
 /// An image that is ours, before it is moved.
 struct Built {
@@ -321,84 +325,6 @@ impl Flow<'_> {
         }
     }
 
-    async fn push(
-        &mut self,
-        wanted: &Wanted<'_>,
-        built: &Built,
-        registry: &Registry,
-    ) -> Outcome<ImageRef> {
-        let service = &wanted.service.name;
-        let named = names::in_registry(self.images, wanted, registry)?;
-        let tag = built.reference.tag.clone().unwrap_or_default();
-        let target = named.tagged(&tag);
-        let layout = Layout::open(&self.images.paths.images())?;
-        let manifest = match &built.place {
-            Place::Layout { manifest, .. } => manifest.clone(),
-            Place::Engine(id) => self.take_out(wanted, built, id, &layout).await?,
-        };
-        self.report
-            .event(service, Event::Step(&format!("pushing {target}")));
-        let login = self.login(&target, registry).await?;
-        let remote = Remote::open(&target, login, RegistryOperation::Push).await?;
-        let progress = |what: &str, done: u64, total: u64| {
-            self.report
-                .event(service, Event::Bytes { what, done, total });
-        };
-        remote.push(&layout, &manifest, &tag, &progress).await?;
-        let subject = Subject {
-            name: &target.name,
-            manifest: &manifest,
-        };
-        let document = match &built.place {
-            Place::Layout {
-                program, platform, ..
-            } => sbom::of_program(
-                &subject,
-                program,
-                &self.images.loaded.stack.directory,
-                platform,
-                match wanted.origin {
-                    Origin::Artifact(it) => artifact::command_of(wanted.service, it),
-                    Origin::Dockerfile(_) | Origin::Named => None,
-                },
-            )?,
-            Place::Engine(_) => sbom::of_layers(&subject, &layout)?,
-        };
-        remote
-            .attach(&manifest, sbom::MEDIA_TYPE, &document, sbom::FILE)
-            .await?;
-        Ok(image_ref(&target, manifest.digest))
-    }
-
-    /// The image out of the engine, unless an earlier push took it.
-    async fn take_out(
-        &mut self,
-        wanted: &Wanted<'_>,
-        built: &Built,
-        id: &str,
-        layout: &Layout,
-    ) -> Outcome<Descriptor> {
-        let name = built.reference.to_string();
-        if let Some(taken) = layout.find(&name)?
-            && layout.manifest(&taken.digest)?.config.digest == id
-        {
-            return Ok(taken);
-        }
-        let step = format!("taking {name} out of the engine");
-        self.report.event(&wanted.service.name, Event::Step(&step));
-        let engine = self.engine().await?;
-        let manifest = engine::save(&engine, layout, id).await?;
-        layout.name(&name, manifest.clone())?;
-        Ok(manifest)
-    }
-
-    async fn login(&self, target: &Reference, registry: &Registry) -> Outcome<Option<Login>> {
-        match &registry.credentials {
-            Some(login) => Ok(Some(Login::Password(login.clone()))),
-            None => credentials::find(self.images.variables, target.registry()).await,
-        }
-    }
-
     /// An image that is somebody else's.
     async fn resolve(&mut self, wanted: &Wanted<'_>) -> Outcome<ImageRef> {
         let reference = &wanted.reference;
@@ -482,76 +408,4 @@ fn image_ref(reference: &Reference, digest: String) -> ImageRef {
         tag: reference.tag.clone(),
         digest,
     }
-}
-
-/// Where `pull` brings images.
-pub(super) enum Into<'i> {
-    Engine(&'i Docker),
-    Layout,
-}
-
-/// Fetches the images that are somebody else's, whether they are there or not.
-pub(super) async fn pull(
-    images: &Images<'_>,
-    services: &BTreeSet<ServiceName>,
-    into: Into<'_>,
-    report: &dyn Report,
-) -> Outcome<BTreeMap<ServiceName, ImageRef>> {
-    let (wanted, warnings) = names::wanted(images, services, Rule::Local)?;
-    let mut pulled = BTreeMap::new();
-    for each in wanted.iter().filter(|each| !each.is_built()) {
-        let name = &each.service.name;
-        if pulled.is_empty() {
-            for warning in &warnings {
-                report.event(name, Event::Warning(warning));
-            }
-        }
-        let image = match into {
-            Into::Engine(engine) => {
-                let flow = Flow {
-                    images,
-                    destination: Destination::Engine(engine),
-                    report,
-                    engine: None,
-                    ran: BTreeSet::new(),
-                };
-                image_ref(&each.reference, flow.pull_into(engine, each).await?)
-            }
-            Into::Layout => into_layout(images, each, report).await?,
-        };
-        report.event(name, Event::Done(&image));
-        pulled.insert(name.clone(), image);
-    }
-    Ok(pulled)
-}
-
-async fn into_layout(
-    images: &Images<'_>,
-    wanted: &Wanted<'_>,
-    report: &dyn Report,
-) -> Outcome<ImageRef> {
-    let reference = &wanted.reference;
-    let service = &wanted.service.name;
-    report.event(service, Event::Step(&format!("pulling {reference}")));
-    let login = credentials::find(images.variables, reference.registry()).await?;
-    let remote = Remote::open(reference, login, RegistryOperation::Pull).await?;
-    let layout = Layout::open(&images.paths.images())?;
-    let platform = wanted
-        .service
-        .container
-        .platform
-        .as_deref()
-        .and_then(Platform::parse);
-    let platform = platform.unwrap_or_else(Platform::of_this_machine);
-    let name = reference
-        .digest
-        .as_deref()
-        .or(reference.tag.as_deref())
-        .unwrap_or("latest");
-    let progress = |what: &str, done: u64, total: u64| {
-        report.event(service, Event::Bytes { what, done, total });
-    };
-    let manifest = remote.pull(&layout, name, &platform, &progress).await?;
-    layout.name(&reference.to_string(), manifest.clone())?;
-    Ok(image_ref(reference, manifest.digest))
 }

@@ -1,7 +1,7 @@
 //! Images in a folder: an OCI image layout (image-spec, "Image Layout") that any tool for OCI images can read.
 //! Keeps the newest few of each name, and no blob that none of them needs.
 
-use super::version::{digest, hex};
+use super::version::hex;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::paths;
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+mod manifest;
+
+pub(crate) use manifest::{
+    CONFIG_TYPE, Descriptor, INDEX_TYPE, LAYER_TYPE, MANIFEST_TYPE, Manifest,
+};
 
 /// Images of one name that are kept, the newest first.
 const KEPT: usize = 5;
@@ -28,79 +34,12 @@ pub(crate) struct Layout {
     grace: Duration,
 }
 
-/// What names a blob (image-spec, "Content Descriptors").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Descriptor {
-    pub(crate) media_type: String,
-    pub(crate) digest: String,
-    pub(crate) size: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) artifact_type: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) annotations: BTreeMap<String, String>,
-}
-
-/// An image's manifest (image-spec, "Image Manifest").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Manifest {
-    pub(crate) schema_version: u32,
-    pub(crate) media_type: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) artifact_type: Option<String>,
-    pub(crate) config: Descriptor,
-    pub(crate) layers: Vec<Descriptor>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) subject: Option<Descriptor>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) annotations: BTreeMap<String, String>,
-}
-
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Index {
     schema_version: u32,
     media_type: String,
     manifests: Vec<Descriptor>,
-}
-
-pub(crate) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(crate) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
-pub(crate) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
-pub(crate) const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-
-impl Descriptor {
-    /// The descriptor of these bytes.
-    pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Self {
-        Self {
-            media_type: media_type.to_owned(),
-            digest: digest(bytes),
-            size: bytes.len() as u64,
-            artifact_type: None,
-            annotations: BTreeMap::new(),
-        }
-    }
-}
-
-impl Manifest {
-    /// An image of these parts.
-    pub(crate) fn image(config: Descriptor, layers: Vec<Descriptor>) -> Self {
-        Self {
-            schema_version: 2,
-            media_type: MANIFEST_TYPE.to_owned(),
-            artifact_type: None,
-            config,
-            layers,
-            subject: None,
-            annotations: BTreeMap::new(),
-        }
-    }
-
-    /// As it is stored and pushed; the same manifest gives the same bytes.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
-    }
 }
 
 impl Layout {
