@@ -291,7 +291,9 @@ impl<'s> Plan<'s> {
         let services = self.services_root();
         let mut all = BTreeMap::new();
         for instance in foundation.instances.iter().chain(&services.instances) {
-            if let Some(module) = modules::module(&instance.module) {
+            if !all.contains_key(&instance.module)
+                && let Some(module) = modules::module(&instance.module)
+            {
                 all.insert(instance.module.clone(), module);
             }
         }
@@ -324,30 +326,38 @@ impl<'s> Plan<'s> {
             .any(|planned| matches!(planned.kind, Kind::Web(_)))
     }
 
-    /// Who calls whom: by `depends_on`, or because a variable names the other's host.
+    /// Who calls whom.
     fn calls(&self) -> Vec<(&Planned<'s>, &Planned<'s>, u16)> {
-        let mut calls = Vec::new();
-        for from in &self.services {
-            if from.kind == Kind::Cache {
-                continue;
-            }
-            for to in &self.services {
-                let is_called = from.service.depends_on.contains_key(&to.service.name)
-                    || from
-                        .service
-                        .environment
-                        .values()
-                        .any(|value| names_host(value, to.name()));
-                let takes_calls = matches!(to.kind, Kind::Web(_) | Kind::Internal | Kind::Cache);
-                let is_other = from.service.name != to.service.name;
-                if let (true, true, true, Some(port)) =
-                    (is_called, takes_calls, is_other, to.port())
-                {
-                    calls.push((from, to, port));
-                }
-            }
+        let callers = self.services.iter();
+        callers
+            .flat_map(|from| {
+                let calls = self.calls_of(from).into_iter();
+                calls.map(move |(to, port)| (from, to, port))
+            })
+            .collect()
+    }
+
+    /// Whom a service calls: by `depends_on`, or because a variable names the other's host.
+    fn calls_of(&self, from: &Planned<'_>) -> Vec<(&Planned<'s>, u16)> {
+        if from.kind == Kind::Cache {
+            return Vec::new();
         }
-        calls
+        let service = from.service;
+        let is_called = |to: &&Planned<'s>| {
+            service.depends_on.contains_key(&to.service.name)
+                || service
+                    .environment
+                    .values()
+                    .any(|value| names_host(value, to.name()))
+        };
+        let others = self.services.iter().filter(|to| {
+            to.service.name != service.name
+                && matches!(to.kind, Kind::Web(_) | Kind::Internal | Kind::Cache)
+        });
+        others
+            .filter(is_called)
+            .filter_map(|to| to.port().map(|port| (to, port)))
+            .collect()
     }
 }
 

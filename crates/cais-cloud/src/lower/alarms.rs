@@ -77,7 +77,7 @@ pub(super) fn check(stack: &Stack, services: &[Planned<'_>], diagnostics: &mut V
 fn check_period(name: &str, alarm: &Alarm, diagnostics: &mut Vec<Diagnostic>) {
     let period = seconds(alarm.period);
     let is_right = alarm.period.subsec_nanos() == 0
-        && (matches!(period, 10 | 30) || (period > 0 && period % 60 == 0));
+        && (matches!(period, 10 | 30) || (period > 0 && period.is_multiple_of(60)));
     let error = |message: String| {
         Diagnostic::error(&alarm.position, message).with_width(crate::task::width(name))
     };

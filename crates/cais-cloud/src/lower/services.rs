@@ -602,10 +602,8 @@ impl Plan<'_> {
             }));
             after.push(format!("load_balancer_to_{}", planned.id));
         }
-        for (from, to, _) in self.calls() {
-            if from.id == planned.id {
-                after.push(format!("{}_to_{}", from.id, to.id));
-            }
+        for (to, _) in self.calls_of(planned) {
+            after.push(format!("{}_to_{}", planned.id, to.id));
         }
         root.instances.push(instance.after(after));
         tell(

@@ -19,8 +19,11 @@ pub(crate) fn module(name: &str) -> Option<Module> {
     Some(make())
 }
 
+/// Makes a module.
+type Make = fn() -> Module;
+
 /// Every module, by name.
-pub(crate) const ALL: &[(&str, fn() -> Module)] = &[
+pub(crate) const ALL: &[(&str, Make)] = &[
     ("additional_certificate", edge::additional_certificate),
     ("alarm", alarms::alarm),
     ("blue_green_service", service::blue_green_service),

@@ -105,7 +105,7 @@ fn cache_address(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<(String, Option<String>)> {
     let (key, host, path) = match value.split_once("://") {
-        Some((scheme, rest)) if matches!(scheme, "redis" | "rediss" | "valkey" | "valkeys") => {
+        Some(("redis" | "rediss" | "valkey" | "valkeys", rest)) => {
             let authority = rest.split(['/', '?']).next().unwrap_or_default();
             let host_port = authority.rsplit('@').next().unwrap_or_default();
             let host = host_port.split(':').next().unwrap_or_default();

@@ -132,10 +132,10 @@ pub(super) fn readme(infrastructure: &Infrastructure) -> String {
             "terraform -chdir=services init{backend}\nterraform -chdir=services apply{state_variable}{tag}"
         ),
     );
-    let _ = write!(
+    let _ = writeln!(
         out,
         "Later revisions are deploys: push the next images, register a task definition, update the service. To take all of it \
-         down: the services first, then the foundation{protection}.\n",
+         down: the services first, then the foundation{protection}.",
         protection = if is_protected(infrastructure) {
             "; deletion protection of the load balancer has to be turned off before (`x-cais.aws.deletion_protection: false`)"
         } else {

@@ -1,6 +1,7 @@
 //! A Compose file in, infrastructure or diagnostics out: what a stack renders to, and what is told when it cannot.
 
 #![expect(clippy::disallowed_methods, reason = "a test is its own caller")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod bad_input;
 mod infra;
