@@ -27,15 +27,16 @@ fn start(variables: &[(&str, &str)]) -> (Child, u16, BufReader<std::process::Chi
         .spawn()
         .unwrap();
     let mut log = BufReader::new(process.stdout.take().unwrap());
-    loop {
+    let port = loop {
         let mut line = String::new();
         assert_ne!(log.read_line(&mut line).unwrap(), 0, "no line named a port");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         let port = line["port"].as_u64().and_then(|n| u16::try_from(n).ok());
         if let Some(port) = port {
-            return (process, port, log);
+            break port;
         }
-    }
+    };
+    (process, port, log)
 }
 
 fn get(port: u16, path: &str) -> String {

@@ -106,7 +106,7 @@ fn build(pipeline: &Pipeline) -> Job {
 
 /// The same image into the environment's own repositories, or once into a registry that all of them share.
 fn push(pipeline: &Pipeline, rank: usize, environment: &str) -> Vec<Yaml> {
-    let script = "read -ra services <<<\"$SERVICES\"\ncais -E \"$ENVIRONMENT\" push --json \"${services[@]}\" >\"pushed-$ENVIRONMENT.json\"";
+    let script = "read -ra services <<<\"$SERVICES\"\ncais -E \"$ENVIRONMENT\" push --no-build --json \"${services[@]}\" >\"pushed-$ENVIRONMENT.json\"";
     let step = run(
         &format!("Push for {environment}"),
         &[SERVICES, ("ENVIRONMENT", environment)],

@@ -3,3 +3,4 @@
 pub(crate) mod cargo;
 pub(crate) mod changed;
 pub(crate) mod git;
+pub(crate) mod steps;

@@ -2,6 +2,7 @@
 
 mod changed;
 mod init;
+mod run;
 
 use super::Global;
 use crate::exit::Outcome;
@@ -15,11 +16,14 @@ pub(crate) enum Ci {
     Init(init::InitArgs),
     /// Print the services that changed since a revision, one a line
     Changed(changed::ChangedArgs),
+    /// Lint, test, check, build and plan here, as the pipeline does
+    Run(run::RunArgs),
 }
 
 pub(crate) fn run(global: &Global, command: &Ci) -> Outcome {
     match command {
         Ci::Init(args) => init::run(global, args),
         Ci::Changed(args) => changed::run(global, args),
+        Ci::Run(args) => run::run(global, args),
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct DeployArgs {
     /// With -E: start from the task definitions that run, and change their images alone
     #[arg(long, hide = super::WITHOUT_AWS)]
     pub(super) image_only: bool,
+    /// Only services that differ from this commit, branch or tag
+    #[arg(long, value_name = "REVISION", conflicts_with = "services")]
+    pub(super) changed_since: Option<String>,
     #[command(flatten)]
     pub(super) aws: AwsOptions,
     #[command(flatten)]
@@ -83,12 +86,20 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
         return Err(project.unknown_service(name));
     }
-    let named = args.services.clone();
+    let mut named = args.services.clone();
+    if let Some(revision) = &args.changed_since {
+        let changed = super::ci::services_changed(&project, revision)?;
+        if changed.is_empty() {
+            output::note(&format!("no service changed since `{revision}`"));
+            return Ok(());
+        }
+        named = changed.into_iter().map(|it| it.service).collect();
+    }
     supervise::refuse_same_name_elsewhere(&project).await?;
     let running = running(&project).await?;
     // What the named services depend on is left alone where it runs, and started where it does not.
-    let mut services = up::selection(&project, &args.services)?;
-    services.retain(|name| args.services.contains(name) || !running.contains(name));
+    let mut services = up::selection(&project, &named)?;
+    services.retain(|name| named.contains(name) || !running.contains(name));
     let which = if args.no_build {
         Which::None
     } else {
