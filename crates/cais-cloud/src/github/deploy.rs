@@ -83,7 +83,7 @@ fn build(pipeline: &Pipeline) -> Job {
     job.steps.push(run(
         "Build",
         &[SERVICES],
-        "read -ra services <<<\"$SERVICES\"\ncais build \"${services[@]}\"",
+        "read -ra names <<<\"$SERVICES\"\ncais build \"${names[@]}\"",
     ));
     for (rank, environment) in pipeline.environments.iter().enumerate() {
         job.steps.extend(push(pipeline, rank, environment));
@@ -106,7 +106,7 @@ fn build(pipeline: &Pipeline) -> Job {
 
 /// The same image into the environment's own repositories, or once into a registry that all of them share.
 fn push(pipeline: &Pipeline, rank: usize, environment: &str) -> Vec<Yaml> {
-    let script = "read -ra services <<<\"$SERVICES\"\ncais -E \"$ENVIRONMENT\" push --no-build --json \"${services[@]}\" >\"pushed-$ENVIRONMENT.json\"";
+    let script = "read -ra names <<<\"$SERVICES\"\ncais -E \"$ENVIRONMENT\" push --no-build --json \"${names[@]}\" >\"pushed-$ENVIRONMENT.json\"";
     let step = run(
         &format!("Push for {environment}"),
         &[SERVICES, ("ENVIRONMENT", environment)],
@@ -169,7 +169,7 @@ fn release(pipeline: &Pipeline, rank: usize, environment: &str, before: &str) ->
         run(
             "Deploy",
             &[environment, SERVICES],
-            "read -ra services <<<\"$SERVICES\"\ncais -E \"$ENVIRONMENT\" -y --progress plain deploy --no-build \"${services[@]}\"",
+            "read -ra names <<<\"$SERVICES\"\ncais -E \"$ENVIRONMENT\" -y --progress plain deploy --tag \"${GITHUB_SHA::12}\" \"${names[@]}\"",
         ),
         with(
             run(

@@ -117,18 +117,22 @@ fn plan_script(iac: Iac) -> &'static str {
         Iac::Terraform => {
             "for root in foundation services; do\n  \
                terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" init -input=false -lockfile=readonly\n  \
-               echo \"### Infrastructure of $ENVIRONMENT: $root\" >>plan.md\n  \
-               echo '```' >>plan.md\n  \
-               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" plan -input=false -lock=false -no-color >>plan.md\n  \
-               echo '```' >>plan.md\n\
+               {\n    \
+                 echo \"### Infrastructure of $ENVIRONMENT: $root\"\n    \
+                 echo '```'\n    \
+                 terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" plan -input=false -lock=false -no-color\n    \
+                 echo '```'\n  \
+               } >>plan.md\n\
              done"
         }
         Iac::Pulumi => {
             "for root in foundation services; do\n  \
-               echo \"### Infrastructure of $ENVIRONMENT: $root\" >>plan.md\n  \
-               echo '```' >>plan.md\n  \
-               pulumi --cwd \"infra/pulumi/$root\" preview --stack \"$ENVIRONMENT\" --non-interactive --color never --diff >>plan.md\n  \
-               echo '```' >>plan.md\n\
+               {\n    \
+                 echo \"### Infrastructure of $ENVIRONMENT: $root\"\n    \
+                 echo '```'\n    \
+                 pulumi --cwd \"infra/pulumi/$root\" preview --stack \"$ENVIRONMENT\" --non-interactive --color never --diff\n    \
+                 echo '```'\n  \
+               } >>plan.md\n\
              done"
         }
     }

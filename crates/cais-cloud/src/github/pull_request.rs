@@ -62,7 +62,7 @@ fn plan(pipeline: &Pipeline) -> Job {
         job.steps.push(run(
             &format!("Plan {environment}"),
             &[("ENVIRONMENT", environment)],
-            "{\n  echo \"### Deploy to $ENVIRONMENT\"\n  echo '```'\n  cais -E \"$ENVIRONMENT\" --ansi never plan\n  echo '```'\n} >>plan.md",
+            "{\n  echo \"### What differs from $ENVIRONMENT\"\n  echo '```'\n  cais -E \"$ENVIRONMENT\" --ansi never status\n  echo '```'\n} >>plan.md",
         ));
     }
     job.steps.push(comment("deploy"));

@@ -166,7 +166,7 @@ pub(super) fn install(pipeline: &Pipeline) -> Yaml {
         Cais::Source => run(
             "Build cais",
             &[],
-            "cargo build --release --locked --package cais\necho \"$PWD/target/release\" >>\"$GITHUB_PATH\"",
+            "cargo build --release --locked --package cais --features aws\necho \"$PWD/target/release\" >>\"$GITHUB_PATH\"",
         ),
         Cais::Release { url, sha256 } => run(
             "Install cais",

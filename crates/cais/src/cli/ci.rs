@@ -8,7 +8,7 @@ use super::Global;
 use crate::exit::Outcome;
 use clap::Subcommand;
 
-pub(super) use changed::services_changed;
+pub(crate) use changed::services_changed;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ci {

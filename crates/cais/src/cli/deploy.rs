@@ -41,6 +41,21 @@ pub(crate) struct DeployArgs {
     pub(super) services: Vec<ServiceName>,
 }
 
+impl DeployArgs {
+    /// The services that are named, or that changed (none stands for all); `None`, with a remark, where none did.
+    pub(super) fn selected(&self, project: &Project) -> Outcome<Option<Vec<ServiceName>>> {
+        let Some(revision) = &self.changed_since else {
+            return Ok(Some(self.services.clone()));
+        };
+        let changed = super::ci::services_changed(project, revision)?;
+        if changed.is_empty() {
+            output::note(&format!("no service changed since `{revision}`"));
+            return Ok(None);
+        }
+        Ok(Some(changed.into_iter().map(|it| it.service).collect()))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
@@ -86,15 +101,9 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
     if let Some(name) = args.services.iter().find(|name| !known.contains_key(*name)) {
         return Err(project.unknown_service(name));
     }
-    let mut named = args.services.clone();
-    if let Some(revision) = &args.changed_since {
-        let changed = super::ci::services_changed(&project, revision)?;
-        if changed.is_empty() {
-            output::note(&format!("no service changed since `{revision}`"));
-            return Ok(());
-        }
-        named = changed.into_iter().map(|it| it.service).collect();
-    }
+    let Some(named) = args.selected(&project)? else {
+        return Ok(());
+    };
     supervise::refuse_same_name_elsewhere(&project).await?;
     let running = running(&project).await?;
     // What the named services depend on is left alone where it runs, and started where it does not.

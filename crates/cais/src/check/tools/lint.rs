@@ -51,6 +51,14 @@ pub(super) fn actionlint_calls(ground: &Ground) -> Vec<Call> {
 pub(super) fn actionlint(said: &Said<'_>) -> Answer {
     let answer = json(said)?;
     let found = items(&answer).iter().map(|it| {
+        // It passes shellcheck's own grades on in the message.
+        let message = text(it, "message");
+        let is_mild = message.contains(":info:") || message.contains(":style:");
+        let severity = if is_mild {
+            Severity::Note
+        } else {
+            Severity::Error
+        };
         let place = Place::line(
             text(it, "filepath"),
             number(&it["line"]),
@@ -59,7 +67,7 @@ pub(super) fn actionlint(said: &Said<'_>) -> Answer {
         finding(
             "actionlint",
             text(it, "kind"),
-            Severity::Error,
+            severity,
             text(it, "message"),
             place,
         )

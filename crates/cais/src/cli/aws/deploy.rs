@@ -23,7 +23,10 @@ const TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 pub(super) async fn run(global: &Global, name: &EnvironmentName, args: DeployArgs) -> Outcome {
     let target = Target::open(global, name).await?;
-    let services = target.services(&args.services).await?;
+    let Some(named) = args.selected(&target.project)? else {
+        return Ok(());
+    };
+    let services = target.services(&named).await?;
     target.confirm(global, "deploy")?;
     let held = Held::take(&target, "deploy", args.aws.no_lock).await?;
     let outcome = deploy(global, &target, &args, services).await;

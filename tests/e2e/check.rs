@@ -1,0 +1,168 @@
+//! `cais check`, `cais ci`: exit codes, forms of output, other people's tools, and what a pipeline is made of.
+
+use crate::support::{Stack, skip};
+use std::process::Command;
+
+const FAULTY: &str = "services:
+  web:
+    image: web:latest
+    environment:
+      - DB_PASSWORD=hunter2
+";
+
+const SOUND: &str = "services:
+  web:
+    image: web:1.4
+";
+
+#[test]
+fn a_finding_ends_the_check_with_7_and_no_secret_is_shown() {
+    let stack = Stack::new(FAULTY);
+    for form in ["text", "json", "sarif", "github"] {
+        let ran = stack
+            .cais(&format!("check --no-tools --output {form}"))
+            .ended_with(7);
+        assert!(!format!("{ran:?}").contains("hunter2"), "{form}: {ran:?}");
+        for rule in ["CAIS102", "CAIS401"] {
+            assert!(ran.stdout.contains(rule), "{form}: {}", ran.stdout);
+        }
+    }
+    let ran = stack.cais("check --no-tools").ended_with(7);
+    assert!(
+        ran.stdout.contains("--> compose.yaml:3:12"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("DB_PASSWORD=***"), "{}", ran.stdout);
+}
+
+#[test]
+fn the_severity_that_fails_is_the_callers_choice() {
+    let stack = Stack::new(FAULTY);
+    stack.cais("check --no-tools --fail-on error").ok();
+    stack.cais("check --no-tools --fail-on never").ok();
+    stack.compose(SOUND);
+    stack.cais("check --no-tools --fail-on note").ok();
+}
+
+#[test]
+fn the_same_file_is_judged_harder_for_production() {
+    let stack = Stack::new(SOUND);
+    stack.write(
+        "compose.production.yaml",
+        "services: { web: { environment: { NODE_ENV: development } } }\n",
+    );
+    let found = stack
+        .cais("-E production check --no-tools --json")
+        .ended_with(7)
+        .json();
+    let rules: Vec<&str> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["rule"].as_str().unwrap())
+        .collect();
+    assert!(
+        rules.contains(&"CAIS506") && rules.contains(&"CAIS103"),
+        "{rules:?}"
+    );
+    assert_eq!(found["version"], 1);
+}
+
+/// A tool as a stub, so that the way there and back is known without it.
+#[test]
+fn an_installed_tool_is_asked_and_a_missing_one_is_named() {
+    let stack = Stack::new("services: { web: { build: ., user: \"65532\" } }\n");
+    stack.write("Dockerfile", "FROM scratch\n");
+    let bin = stack.machine.root().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let hadolint = bin.join("hadolint");
+    std::fs::write(
+        &hadolint,
+        "#!/bin/sh\necho '[{\"file\":\"Dockerfile\",\"line\":1,\"column\":1,\"level\":\"error\",\"code\":\"DL9999\",\"message\":\"no.\"}]'\n",
+    )
+    .unwrap();
+    let made = Command::new("chmod")
+        .arg("+x")
+        .arg(&hadolint)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    stack
+        .machine
+        .set("PATH", &format!("{}:/usr/bin:/bin", bin.display()));
+    let ran = stack.cais("check").ended_with(7);
+    assert!(ran.stdout.contains("hadolint/DL9999"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("gitleaks is not installed"),
+        "{}",
+        ran.stdout
+    );
+    stack
+        .cais("check --fail-on never --require-tools")
+        .ended_with(7);
+}
+
+#[test]
+fn workflows_are_written_kept_and_found_stale() {
+    let stack = Stack::new(SOUND);
+    let digest = "0123456789abcdef".repeat(4);
+    stack.cais("ci init").ended_with(2);
+    stack.write("compose.production.yaml", "services: {}\n");
+    stack.cais("ci init").ended_with(2);
+    stack.cais("ci init --check").ended_with(2);
+    stack
+        .cais(&format!(
+            "ci init --registry ghcr --cais https://example.com/cais#sha256={digest}"
+        ))
+        .ok();
+    stack.cais("ci init --check").ok();
+    stack.cais("ci init --check --registry ecr").ended_with(6);
+    stack.write("compose.staging.yaml", "services: {}\n");
+    stack.cais("ci init --check").ended_with(6);
+    stack.cais("ci init").ok();
+    stack.cais("ci init --check").ok();
+    stack.write(".github/workflows/deploy.yml", "name: mine\n");
+    let ran = stack
+        .cais(&format!(
+            "ci init --cais https://example.com/cais#sha256={digest}"
+        ))
+        .ended_with(1);
+    assert!(
+        ran.stderr.contains("was not written by cais"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn what_passed_is_not_run_again_until_a_file_changes() {
+    let stack = Stack::new(
+        "services: { web: { image: \"web:1.4\", x-cais: { process: { build: echo built >>build.log, command: sleep 60 } } } }\n",
+    );
+    let git = |words: &[&str]| {
+        let done = Command::new("git")
+            .arg("-C")
+            .arg(stack.folder())
+            .args(words)
+            .output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    if !git(&["init", "--quiet"]) {
+        return skip(
+            "what_passed_is_not_run_again_until_a_file_changes",
+            "git is not installed",
+        );
+    }
+    stack.write(".gitignore", "build.log\n");
+    stack.machine.set("PATH", "/usr/bin:/bin");
+    let verdict = || {
+        let ran = stack.cais("ci run --from build --json").ok().json();
+        ran[0]["verdict"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([verdict(), verdict()], ["passed", "cached"]);
+    stack.write("main.c", "int main;\n");
+    assert_eq!(verdict(), "passed");
+    let built = std::fs::read_to_string(stack.folder().join("build.log")).unwrap();
+    assert_eq!(built, "built\nbuilt\n");
+}
