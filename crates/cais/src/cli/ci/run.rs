@@ -49,7 +49,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Outcome {
     let directory = project.loaded.stack.directory.clone();
     let repository = Repository::of(&directory)?;
     let tasks = tasks(&project, &repository, args)?;
-    let cache = Cache::open(&project, &repository)?;
+    let cache = Cache::open(global, &project, &repository)?;
     let began = Instant::now();
     let mut rows = Vec::new();
     for task in &tasks {
@@ -187,7 +187,7 @@ struct Cache {
 }
 
 impl Cache {
-    fn open(project: &Project, repository: &Repository) -> Outcome<Self> {
+    fn open(global: &Global, project: &Project, repository: &Repository) -> Outcome<Self> {
         let folder = project.paths.state.join("ci");
         crate::paths::private_dir(&project.paths.state)?;
         crate::paths::private_dir(&folder)?;
@@ -203,7 +203,7 @@ impl Cache {
         let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
         let mut around = blake3::Hasher::new();
         around.update(format!("{:?}", project.loaded.variables).as_bytes());
-        around.update(project.environment.to_string().as_bytes());
+        around.update(global.environment().to_string().as_bytes());
         if let Some(own) = std::env::current_exe()
             .ok()
             .and_then(|own| own.metadata().ok())
