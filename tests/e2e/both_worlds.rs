@@ -63,7 +63,7 @@ impl Example {
         if let Ok(host) = std::env::var("DOCKER_HOST") {
             machine.set("DOCKER_HOST", &host);
         }
-        prebuilt(&machine);
+        prebuilt(machine);
         let stack = machine.stack("example", "");
         let files = Command::new("git")
             .args(["-C", root().to_str().unwrap(), "ls-files", "-z", "--cached"])
