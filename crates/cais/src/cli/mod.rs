@@ -1,4 +1,8 @@
 //! What was typed, and which command it means. Every command ends here with its exit code.
+#![allow(
+    rustdoc::invalid_html_tags,
+    reason = "much of it is help, where <NAME> stands for a name"
+)]
 
 #[cfg(feature = "aws")]
 mod aws;
