@@ -84,8 +84,9 @@ fn blocks(files: &Files) -> BTreeMap<String, String> {
         let mut address: Option<String> = None;
         let mut body = String::new();
         for line in text.lines() {
-            if address.is_none() && line.ends_with('{') && !line.starts_with([' ', '#']) {
-                let words = line.trim_end_matches('{').replace('"', "");
+            let opens = line.ends_with('{') || line.ends_with("{}");
+            if address.is_none() && opens && !line.starts_with([' ', '#']) {
+                let words = line.trim_end_matches(['{', '}']).replace('"', "");
                 let words: Vec<&str> = words.split_whitespace().collect();
                 // As Terraform has it: a resource goes by its type and name alone.
                 let named = match words.as_slice() {
