@@ -92,6 +92,6 @@ fn an_artifact_names_its_file_and_maybe_its_command() {
     );
     assert_eq!(
         web("x-cais: {image: {artefact: a, artifact: b}}").errors(),
-        ["1:47: error: unknown key `artefact` in image (did you mean `artifact`?)"]
+        ["1:45: error: unknown key `artefact` in image (did you mean `artifact`?)"]
     );
 }
