@@ -3,6 +3,7 @@
 
 mod check;
 pub mod cidr;
+pub mod diagram;
 pub mod fargate;
 pub mod files;
 pub mod github;

@@ -100,3 +100,18 @@ fn the_guides_table_names_what_is_there() {
     }
     assert!(found > 50, "{found}");
 }
+
+#[test]
+fn the_picture_in_the_documents_is_the_example_of_today() {
+    let loaded = example("production");
+    let infrastructure = cais_cloud::lower(&loaded.stack, "production").unwrap();
+    let want = cais_cloud::diagram::svg(&infrastructure);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/images/aws.svg");
+    if std::env::var("CAIS_BLESS").is_ok() {
+        std::fs::write(&path, &want).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).is_ok_and(|found| found == want),
+        "docs/images/aws.svg is stale; run this test with CAIS_BLESS=1 to rewrite it"
+    );
+}

@@ -6,9 +6,10 @@ use super::project::{self, Project};
 use super::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_cloud::files::Files;
+use cais_cloud::resource::Infrastructure;
 use cais_model::fields;
 use cais_model::fields::Runtime;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 mod difference;
@@ -29,6 +30,8 @@ enum Verb {
     Pulumi(RenderArgs),
     /// Show what rendering would change, by resource
     Diff(DiffArgs),
+    /// Draw the architecture, as SVG or Mermaid
+    Diagram(DiagramArgs),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +55,23 @@ struct DiffArgs {
     /// End with 6 when something differs
     #[arg(long)]
     exit_code: bool,
+}
+
+#[derive(Debug, Args)]
+struct DiagramArgs {
+    /// File to write to; by default standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What it is drawn as
+    #[arg(long = "as", value_name = "FORMAT", default_value = "svg")]
+    drawn_as: Drawing,
+}
+
+/// What the architecture is drawn as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Drawing {
+    Svg,
+    Mermaid,
 }
 
 /// What is rendered.
@@ -85,6 +105,48 @@ pub(crate) fn run(global: &Global, args: &InfraArgs) -> Outcome {
         Verb::Terraform(args) => write(global, Printer::Terraform, args),
         Verb::Pulumi(args) => write(global, Printer::Pulumi, args),
         Verb::Diff(args) => diff(global, args),
+        Verb::Diagram(args) => diagram(global, args),
+    }
+}
+
+/// Draws one environment: the one that is named, or the only one there is.
+fn diagram(global: &Global, args: &DiagramArgs) -> Outcome {
+    let name = match global.environment() {
+        Environment::Named(name) => name,
+        Environment::Local => {
+            let all = project::environments(global)?;
+            let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+            match (all.into_iter().next(), names.as_slice()) {
+                (Some(only), [_]) => only,
+                _ => {
+                    let known = if names.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        names.join(", ")
+                    };
+                    return Err(Failure::new(
+                        Exit::Usage,
+                        format!("which environment is to be drawn? There are: {known}"),
+                    )
+                    .help("name one: `cais -E NAME infra diagram`"));
+                }
+            }
+        }
+    };
+    let project = Project::load_for(global, Environment::Named(name.clone()))?;
+    let infrastructure = lowered(&project, name.as_str())?;
+    let text = match args.drawn_as {
+        Drawing::Svg => cais_cloud::diagram::svg(&infrastructure),
+        Drawing::Mermaid => cais_cloud::diagram::mermaid(&infrastructure),
+    };
+    match &args.output {
+        None => output::print(&text),
+        Some(path) => std::fs::write(path, text).map_err(|error| {
+            Failure::new(
+                Exit::Error,
+                format!("cannot write {}: {error}", path.display()),
+            )
+        }),
     }
 }
 
@@ -178,8 +240,17 @@ fn render(global: &Global, printer: Printer, out: Option<&PathBuf>) -> Outcome<R
     Ok(rendered)
 }
 
-/// Renders one environment; what AWS does not honour is told.
+/// Renders one environment.
 fn one(project: &Project, environment: &str, printer: Printer) -> Outcome<Files> {
+    let infrastructure = lowered(project, environment)?;
+    Ok(match printer {
+        Printer::Terraform => cais_cloud::terraform(&infrastructure),
+        Printer::Pulumi => cais_cloud::pulumi(&infrastructure),
+    })
+}
+
+/// What one environment is on AWS; what AWS does not honour is told.
+fn lowered(project: &Project, environment: &str) -> Outcome<Infrastructure> {
     let loaded = &project.loaded;
     let mut diagnostics = loaded.warnings.clone();
     diagnostics.extend(fields::unsupported(loaded, Runtime::Aws));
@@ -194,8 +265,5 @@ fn one(project: &Project, environment: &str, printer: Printer) -> Outcome<Files>
         }
     };
     output::print_diagnostics(&diagnostics, &loaded.files);
-    Ok(match printer {
-        Printer::Terraform => cais_cloud::terraform(&infrastructure),
-        Printer::Pulumi => cais_cloud::pulumi(&infrastructure),
-    })
+    Ok(infrastructure)
 }
