@@ -82,7 +82,7 @@ process.once("beforeExit", () => {
 (async () => {
   const outputs = require(program);
   for (const [name, value] of Object.entries(outputs)) {
-    exported[name] = await plain(value);
+    exported[name] = (await plain(value)) ?? null; // known only to AWS
   }
 })().catch((error) => {
   failure = error;

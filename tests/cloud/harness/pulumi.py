@@ -119,7 +119,19 @@ def given(program, project):
     return found
 
 
-def compare(root, registered):
+def told(setting, environment, exported):
+    """What the services are told of the foundation: under Pulumi's names what Terraform's foundation tells, so that both
+    programs of the services can be held against each other."""
+    root = next((root for root in setting.roots if root.name == f"{environment}/foundation"), None)
+    if root is None:
+        return exported
+    outputs = {re.sub(r"_(\w)", lambda match: match[1].upper(), name): value for name, value in root.outputs.items()}
+    if set(outputs) != set(exported):
+        raise Failed(f"{environment}/foundation: only one of the two programs tells {sorted(set(outputs) ^ set(exported))}")
+    return outputs
+
+
+def compare(setting, root, registered):
     """Holds what a program registers against what Terraform plans for the same root."""
     planned = Counter(token(resource["type"]) for resource in root.resources)
     made = Counter(each["type"] for each in registered if each["type"].startswith("aws:"))
@@ -129,15 +141,17 @@ def compare(root, registered):
         lines = [f"{kind}: terraform {planned[kind]}, pulumi {made[kind]}" for kind in sorted(planned | made) if planned[kind] != made[kind]]
         raise Failed(f"{root.name}:\n    " + "\n    ".join(lines))
     values = missing = 0
+    # What a data source said is made up on each side for itself.
+    made_up = set(leaves(list(setting.double.answers.values())))
     lines = []
     for kind in sorted({resource["type"] for resource in root.resources}):
-        mine = [(r["address"], leaves(r["values"])) for r in root.resources if r["type"] == kind]
+        mine = [(r["address"], leaves(r.get("values") or {})) for r in root.resources if r["type"] == kind]
         others = [leaves(each["inputs"]) for each in registered if each["type"] == token(kind)]
         for address, wanted in sorted(mine, key=lambda pair: -sum(pair[1].values())):
             nearest = min(others, key=lambda other: sum((wanted - other).values()))
             others.remove(nearest)
             values += sum(wanted.values())
-            lost = wanted - nearest
+            lost = Counter({value: count for value, count in (wanted - nearest).items() if value not in made_up})
             missing += sum(lost.values())
             lines += [f"{address}: terraform plans {value[:200]}, pulumi does not" for value in sorted(lost)]
     print(f"  {'':<26}{values:>5} values that Terraform knows before the apply, {missing} of them not in the Pulumi program")

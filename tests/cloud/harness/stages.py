@@ -104,7 +104,8 @@ def pulumi_programs(setting):
     made = {}
     for environment in environments:
         foundation = pulumi.run(setting, folder, "foundation", environment, {})
-        services = pulumi.run(setting, folder, "services", environment, foundation["exported"])
+        told = pulumi.told(setting, environment, foundation["exported"])
+        services = pulumi.run(setting, folder, "services", environment, told)
         made[f"{environment}/foundation"], made[f"{environment}/services"] = foundation, services
     for name, each in made.items():
         if not each["registered"]:
@@ -115,7 +116,7 @@ def pulumi_programs(setting):
     for root in roots:
         if root.name not in made:
             raise Failed(f"there is no Pulumi program for {root.name}")
-        pulumi.compare(root, made[root.name]["registered"])
+        pulumi.compare(setting, root, made[root.name]["registered"])
 
 
 ALL = {"terraform": terraform, "mutations": mutations, "security": security, "values": values, "api": aws_api, "pulumi": pulumi_programs}
