@@ -60,9 +60,6 @@ impl Example {
         // The environment goes before .env, for both.
         machine.set("COMPOSE_PROJECT_NAME", &project);
         machine.set("DOCKER_BUILDKIT", "1");
-        if let Ok(host) = std::env::var("DOCKER_HOST") {
-            machine.set("DOCKER_HOST", &host);
-        }
         prebuilt(machine);
         let stack = machine.stack("example", "");
         let files = Command::new("git")

@@ -60,9 +60,6 @@ impl Containers {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("e2e{}x{count}", std::process::id());
         let compose = compose.replace("<image>", image).replace("<name>", &name);
-        if let Ok(host) = std::env::var("DOCKER_HOST") {
-            machine.set("DOCKER_HOST", &host);
-        }
         Self {
             stack: machine.stack(&name, &compose),
             name,

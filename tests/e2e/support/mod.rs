@@ -50,11 +50,16 @@ impl Machine {
         for folder in ["home", "state", "run"] {
             std::fs::create_dir(root.path().join(folder)).unwrap();
         }
-        Rc::new(Self {
+        let machine = Self {
             root,
             ports: RefCell::default(),
             variables: RefCell::default(),
-        })
+        };
+        // The engine is the one thing of the real machine that a test's has too.
+        if let Ok(host) = std::env::var("DOCKER_HOST") {
+            machine.set("DOCKER_HOST", &host);
+        }
+        Rc::new(machine)
     }
 
     pub(crate) fn root(&self) -> &Path {
