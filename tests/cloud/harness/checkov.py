@@ -6,7 +6,19 @@ import re
 import subprocess
 from collections import defaultdict
 
-from .terraform import Failed
+from .mutations import block
+from .terraform import Failed, foreseen
+
+# What checkov has to find when it is planted: without that, its silence would say nothing. The first three are attributes
+# that AWS fills in where nobody sets them.
+PLANTED = (
+    ("CKV_AWS_149", block("aws_secretsmanager_secret", r"  kms_key_id[^\n]*\n"), r"\1"),
+    ("CKV_AWS_158", block("aws_cloudwatch_log_group", r"  kms_key_id[^\n]*\n", "flow"), r"\1"),
+    ("CKV_AWS_191", block("aws_elasticache_replication_group", r"  kms_key_id[^\n]*\n"), r"\1"),
+    ("CKV_AWS_51", block("aws_ecr_repository", r'"IMMUTABLE"'), r'\1"MUTABLE"'),
+    ("CKV_AWS_163", block("aws_ecr_repository", r"(scan_on_push\s+= )true"), r"\1\2false"),
+    ("CKV_AWS_30", block("aws_elasticache_replication_group", r"(transit_encryption_enabled\s+= )true"), r"\1\2false"),
+)
 
 
 def source(setting, folder):
@@ -15,35 +27,53 @@ def source(setting, folder):
 
 
 def plan(setting, root):
-    """On the plan before the apply and on the one after it; what fails in both is a finding.
+    """On a plan in which keys and identities are known already.
 
-    Before, keys and identities are not known yet, so checkov misses them where they are set. After, what nobody set has
-    been made up by the double, so it finds things that nobody wrote. A plan has no comments either: what the source
-    accepts is looked up in the modules that the root uses.
+    A plan has no comments: what the source accepts is looked up in the modules that the root uses.
     """
-    found, after = (run(setting, "-f", str(path), "--framework", "terraform_plan") for path in (root.plan_json, root.known_json))
-    again = {named(check) for check in after["results"]["failed_checks"]}
+    path = foreseen(setting.terraform, setting.double, root)
+    found = run(setting, "-f", str(path), "--framework", "terraform_plan")
     accepted = accepted_in(root.folder)
-    results, failed, alone = found["results"], [], []
+    results, failed = found["results"], []
     for check in results["failed_checks"]:
-        address, identity = named(check)
-        reason = accepted.get((re.sub(r"\[.*?\]", "", address), identity))
-        if reason is not None:
-            check["check_result"]["suppress_comment"] = reason
-            results["skipped_checks"].append(check)
-        elif (address, identity) in again:
+        reason = accepted.get((re.sub(r"\[.*?\]", "", check["resource"]), check["check_id"]))
+        if reason is None:
             failed.append(check)
         else:
-            alone.append(f"{identity} {address}")
+            check["check_result"]["suppress_comment"] = reason
+            results["skipped_checks"].append(check)
     found["summary"] |= {"failed": len(failed), "skipped": len(results["skipped_checks"])}
     results["failed_checks"] = failed
     report(found, f"plan of {root.name}")
-    for finding in alone:
-        print(f"      only where values are not known yet, and gone when they are: {finding}")
 
 
-def named(check):
-    return check["resource"], check["check_id"]
+def planted(setting, root):
+    """Takes away what makes a foundation safe: checkov must miss each of it, in the source and in the plan."""
+    before = {}
+    for check, pattern, becomes in PLANTED:
+        for path in sorted((setting.work / "terraform/modules").rglob("*.tf")):
+            text = path.read_text()
+            changed = re.sub(pattern, becomes, text, count=1, flags=re.S)
+            if changed != text:
+                before.setdefault(path, text)
+                path.write_text(changed)
+                break
+        else:
+            raise Failed(f"`{check}` finds no place in what is rendered: {pattern}")
+    try:
+        found = (
+            run(setting, "-d", str(setting.work / "terraform/modules"), "--framework", "terraform"),
+            run(setting, "-f", str(foreseen(setting.terraform, setting.double, root)), "--framework", "terraform_plan"),
+        )
+    finally:
+        for path, text in before.items():
+            path.write_text(text)
+    wanted = {check for check, _, _ in PLANTED}
+    missed = [wanted - {check["check_id"] for check in each["results"]["failed_checks"]} for each in found]
+    for where, of in zip(("source", f"plan of {root.name}"), missed, strict=True):
+        print(f"  {len(wanted)} planted in the {where}: {len(wanted) - len(of)} found", flush=True)
+    if any(missed):
+        raise Failed(f"checkov did not find {', '.join(sorted(set.union(*missed)))}")
 
 
 def accepted_in(folder):

@@ -22,9 +22,9 @@ class Mistake:
     unseen: str = ""
 
 
-def block(kind, inside=""):
+def block(kind, inside="", name=r"\w+"):
     """A pattern that begins at a resource of this type and goes on to `inside`, within the resource."""
-    return rf'(resource "{kind}" "\w+" \{{\n(?:(?!\n\}}).)*?){inside}'
+    return rf'(resource "{kind}" "{name}" \{{\n(?:(?!\n\}}).)*?){inside}'
 
 
 MISTAKES = (

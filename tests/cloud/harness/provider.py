@@ -78,6 +78,9 @@ class Faker:
     # Types whose id is one of their attributes.
     SELF_NAMED = {"aws_iam_role": "name", "aws_s3_bucket": "bucket", "aws_ecr_repository": "name", "aws_cloudwatch_log_group": "name"}
 
+    # What AWS leaves empty here: no rendered route leads to an instance or a network interface.
+    EMPTY = {("aws_route", "instance_id"), ("aws_route", "instance_owner_id")}
+
     def __init__(self, region):
         self.region = region
         self.count = itertools.count(1)
@@ -101,6 +104,8 @@ class Faker:
     def text(self, resource, name, known):
         number = next(self.count)
         known = {key: value for key, value in known.items() if isinstance(value, str)}
+        if (resource, name) in self.EMPTY:
+            return ""
         if name == "arn" or (name == "id" and resource.startswith("aws_lb")):
             form = self.ARNS.get(resource, "fake:{region}:{account}:{resource}/{number}")
             filled = {"name": resource, "bucket": resource, "family": resource} | known
@@ -134,6 +139,8 @@ class Double:
         self.faker = Faker(region)
         self.schema_response = self.all_schemas()
         self.answers = {}  # asked twice, a data source says the same
+        # Does a plan know already what AWS alone decides, keys and identities, as if they had been made?
+        self.foresees = False
 
     # -- the protocol's methods
 
@@ -161,7 +168,10 @@ class Double:
     def PlanResourceChange(self, request):
         value = decode(request.proposed_new_state)
         if value is not None:
-            plan(self.resources[request.type_name]["block"], value)
+            block = self.resources[request.type_name]["block"]
+            plan(block, value)
+            if self.foresees:
+                self.foresee(block, value, request.type_name)
         return {"planned_state": self.encode(value), "legacy_type_system": True}
 
     def ApplyResourceChange(self, request):
@@ -208,6 +218,12 @@ class Double:
                 value[name] = []
             for child in children(name, value):
                 self.settle(nested["block"], child, resource, only_computed)
+
+    def foresee(self, block, value, resource):
+        """Makes up what nobody but AWS decides. What could have been set, and was not, stays unknown."""
+        for name, attribute in block["attributes"].items():
+            if is_unknown(value.get(name)) and (name == "id" or is_read_only(attribute)):
+                value[name] = self.faker.value(attribute["type"], resource, name, value)
 
     def diagnose(self, request, block, resource):
         found = list(findings(block, decode(request.config) or {}, resource))

@@ -47,10 +47,13 @@ def mutations(setting):
 
 
 def security(setting):
-    """checkov on the source and on the plans: none may fail, and what is skipped says why."""
+    """checkov on the source and on the plans: none may fail, what is skipped says why, what is planted is found."""
     checkov.source(setting, setting.infra / "terraform")
-    for root in setting.applied("security of plans"):
+    roots = setting.applied("security of plans")
+    for root in roots:
         checkov.plan(setting, root)
+    for root in roots[:1]:
+        checkov.planted(setting, root)
 
 
 def values(setting):

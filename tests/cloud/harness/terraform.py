@@ -31,8 +31,6 @@ class Root:
     steps: dict = field(default_factory=dict)
     variables: list = field(default_factory=list)
     outputs: dict = field(default_factory=dict)
-    plan_json: Path | None = None
-    known_json: Path | None = None
 
     @property
     def environment(self):
@@ -114,7 +112,7 @@ def local_state(text):
 
 
 def prove(terraform, root):
-    """All steps on one root; it is left applied, with `plan.json` beside its state."""
+    """All steps on one root; it is left applied."""
     folder, variables = root.folder, variables_of(root.folder)
     root.variables = variables
 
@@ -127,20 +125,34 @@ def prove(terraform, root):
     step("init", "init", "-no-color", "-input=false")
     step("validate", "validate", "-no-color")
     step("plan", "plan", "-no-color", "-input=false", "-out=plan.bin", *variables)
-    root.plan_json = folder / "plan.json"
-    root.plan_json.write_text(terraform.run(folder, "show", "-json", "plan.bin").stdout)
-    root.resources = managed(json.loads(root.plan_json.read_text())["planned_values"])
+    root.resources = managed(json.loads(terraform.run(folder, "show", "-json", "plan.bin").stdout)["planned_values"])
     step("apply", "apply", "-no-color", "-input=false", "plan.bin")
     said = json.loads(terraform.run(folder, "output", "-json").stdout)
     root.outputs = {name: output["value"] for name, output in said.items()}
     root.applied = managed(json.loads(terraform.run(folder, "show", "-json").stdout)["values"])
-    again = step("again", "plan", "-no-color", "-input=false", "-detailed-exitcode", "-out=again.bin", *variables, codes=(0, 2))
+    again = step("again", "plan", "-no-color", "-input=false", "-detailed-exitcode", *variables, codes=(0, 2))
     if again.returncode == 2:
         raise Failed(f"{root.name}: a second plan finds changes:\n{again.stdout}")
-    # In the first plan keys and identities are not known yet; a check of it would miss them where they are set.
-    root.known_json = folder / "known.json"
-    root.known_json.write_text(terraform.run(folder, "show", "-json", "again.bin").stdout)
     return root
+
+
+def foreseen(terraform, double, root):
+    """The path of a plan, as JSON, that makes everything anew and knows what AWS alone decides: ARNs, keys, identities.
+
+    In an ordinary plan these are unknown, and a reader of the plan takes an unknown key for one that nobody set.
+    """
+    double.foresees = True
+    try:
+        nothing_yet = "-state=nothing-yet.tfstate"
+        terraform.run(root.folder, "plan", "-no-color", "-input=false", nothing_yet, "-out=foreseen.bin", *root.variables)
+    finally:
+        double.foresees = False
+    path = root.folder / "foreseen.json"
+    path.write_text(terraform.run(root.folder, "show", "-json", "foreseen.bin").stdout)
+    made = managed(json.loads(path.read_text())["planned_values"])
+    if len(made) != len(root.resources):
+        raise Failed(f"{root.name}: {len(made)} resources in the plan that foresees, {len(root.resources)} in the first one")
+    return path
 
 
 def variables_of(folder):
