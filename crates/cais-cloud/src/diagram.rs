@@ -1,4 +1,4 @@
-//! The graph as a picture: [`read`] chooses what is shown, [`mod@svg`] and [`mod@mermaid`] draw it.
+//! The graph as a picture: `read` chooses what is shown, `svg` and `mermaid` draw it.
 
 use crate::resource::Infrastructure;
 
