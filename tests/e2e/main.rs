@@ -14,6 +14,7 @@ mod docker_stack;
 mod faults;
 mod files;
 mod images;
+mod infra;
 mod rollouts;
 mod stack;
 mod support;

@@ -4,6 +4,7 @@ use crate::diagnostic::Diagnostic;
 use crate::node::{Entry, Node, Value};
 use crate::path::Path;
 use crate::source::Loaded;
+use crate::stack::{Condition, Stack};
 use std::fmt::Write as _;
 
 mod table;
@@ -45,6 +46,9 @@ pub fn unsupported(loaded: &Loaded, runtime: Runtime) -> Vec<Diagnostic> {
         &mut Path::root(),
         runtime,
         &mut |path, entry, support| {
+            if runtime == Runtime::Aws && is_there_before(&loaded.stack, path) {
+                return;
+            }
             let what = described(path);
             let place = &entry.key_position;
             let diagnostic = match support {
@@ -216,6 +220,26 @@ fn has_only(node: &Node, value: &str) -> bool {
         Some(items) => !items.is_empty() && items.iter().all(is),
         None => is(node),
     }
+}
+
+/// A `depends_on` whose services are all there before this one starts, though ECS knows no order: what AWS runs by itself,
+/// which the foundation makes, and tasks that a deploy waits for.
+fn is_there_before(stack: &Stack, path: &Path) -> bool {
+    if !path.matches("services.*.depends_on") {
+        return false;
+    }
+    let shown = path.to_string();
+    let name = shown.split('.').nth(1).unwrap_or_default();
+    let mut services = stack.services.values();
+    let service = services.find(|it| it.name.as_str() == name);
+    service.is_some_and(|service| {
+        let mut dependencies = service.depends_on.iter();
+        dependencies.all(|(other, dependency)| {
+            let other = stack.services.get(other);
+            let is_managed = other.is_some_and(|it| it.cloud.aws.managed.is_some());
+            is_managed || dependency.condition == Condition::ServiceCompletedSuccessfully
+        })
+    })
 }
 
 /// "`ports` of service `web`"

@@ -104,3 +104,28 @@ fn what_is_passed_over_is_told_to_those_who_ask() {
         ]
     );
 }
+
+#[test]
+fn what_is_there_before_on_aws_needs_no_order() {
+    let project = one("
+services:
+  web:
+    build: .
+    depends_on:
+      cache: {condition: service_healthy}
+      migrate: {condition: service_completed_successfully}
+  worker:
+    build: .
+    depends_on: [cache, web]
+  migrate: {build: .}
+  cache:
+    image: valkey/valkey:8
+    x-cais: {aws: {managed: elasticache}}
+");
+    assert_eq!(
+        said(&project, Runtime::Aws),
+        [
+            "10:5: warning: `depends_on` of service `worker` has no effect on AWS: ECS starts services in no order; it says who may call whom",
+        ]
+    );
+}

@@ -7,6 +7,7 @@ use super::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_cloud::files::Files;
 use cais_cloud::resource::Infrastructure;
+use cais_model::diagnostic::Diagnostic;
 use cais_model::fields;
 use cais_model::fields::Runtime;
 use clap::{Args, Subcommand, ValueEnum};
@@ -134,13 +135,15 @@ fn diagram(global: &Global, args: &DiagramArgs) -> Outcome {
         }
     };
     let project = Project::load_for(global, Environment::Named(name.clone()))?;
-    let infrastructure = lowered(&project, name.as_str())?;
+    let mut warned = Vec::new();
+    let infrastructure = lowered(&project, name.as_str(), &mut warned)?;
+    output::print_diagnostics(&warned, &project.loaded.files);
     let text = match args.drawn_as {
         Drawing::Svg => cais_cloud::diagram::svg(&infrastructure),
         Drawing::Mermaid => cais_cloud::diagram::mermaid(&infrastructure),
     };
     match &args.output {
-        None => output::print(&text),
+        None => output::print(text.trim_end()),
         Some(path) => std::fs::write(path, text).map_err(|error| {
             Failure::new(
                 Exit::Error,
@@ -189,15 +192,15 @@ fn diff(global: &Global, args: &DiffArgs) -> Outcome {
     } else if differences.is_empty() {
         output::say("no differences");
     } else {
-        output::print(&differences.to_string())?;
+        output::print(differences.to_string().trim_end())?;
     }
     if args.exit_code && !differences.is_empty() {
         return Err(Failure::new(
             Exit::Differences,
-            format!(
-                "{} files differ from what the file renders to",
-                differences.files()
-            ),
+            match differences.files() {
+                1 => "1 file differs from what the Compose file renders to".to_owned(),
+                n => format!("{n} files differ from what the Compose file renders to"),
+            },
         )
         .help(format!("write them: `cais infra {}`", printer.folder())));
     }
@@ -224,10 +227,15 @@ fn render(global: &Global, printer: Printer, out: Option<&PathBuf>) -> Outcome<R
         is_whole: meant.len() == all.len(),
         out: PathBuf::new(),
     };
+    let (mut warned, mut sources) = (Vec::new(), Vec::new());
     for name in meant {
         let project = Project::load_for(global, Environment::Named(name.clone()))?;
-        let files = one(&project, name.as_str(), printer)?;
-        rendered.files.extend(files);
+        let infrastructure = lowered(&project, name.as_str(), &mut warned)?;
+        sources.extend(project.loaded.files);
+        rendered.files.extend(match printer {
+            Printer::Terraform => cais_cloud::terraform(&infrastructure),
+            Printer::Pulumi => cais_cloud::pulumi(&infrastructure),
+        });
         rendered.out = match out {
             Some(out) => out.clone(),
             None => project
@@ -237,20 +245,16 @@ fn render(global: &Global, printer: Printer, out: Option<&PathBuf>) -> Outcome<R
                 .join(printer.folder()),
         };
     }
+    output::print_diagnostics(&warned, &sources);
     Ok(rendered)
 }
 
-/// Renders one environment.
-fn one(project: &Project, environment: &str, printer: Printer) -> Outcome<Files> {
-    let infrastructure = lowered(project, environment)?;
-    Ok(match printer {
-        Printer::Terraform => cais_cloud::terraform(&infrastructure),
-        Printer::Pulumi => cais_cloud::pulumi(&infrastructure),
-    })
-}
-
-/// What one environment is on AWS; what AWS does not honour is told.
-fn lowered(project: &Project, environment: &str) -> Outcome<Infrastructure> {
+/// What one environment is on AWS; what AWS does not honour is added to `warned`, what another environment said before not.
+fn lowered(
+    project: &Project,
+    environment: &str,
+    warned: &mut Vec<Diagnostic>,
+) -> Outcome<Infrastructure> {
     let loaded = &project.loaded;
     let mut diagnostics = loaded.warnings.clone();
     diagnostics.extend(fields::unsupported(loaded, Runtime::Aws));
@@ -264,6 +268,7 @@ fn lowered(project: &Project, environment: &str) -> Outcome<Infrastructure> {
             return Err(Failure::invalid(diagnostics, loaded.files.clone()));
         }
     };
-    output::print_diagnostics(&diagnostics, &loaded.files);
+    diagnostics.retain(|found| !warned.contains(found));
+    warned.extend(diagnostics);
     Ok(infrastructure)
 }

@@ -127,7 +127,7 @@ impl fmt::Display for Differences {
             self.removed.len()
         )?;
         for diff in self.files.values() {
-            write!(f, "\n{}", diff.trim_end())?;
+            write!(f, "\n{diff}")?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::{Printer, Rendered, folder};
 use crate::cli::output;
 use crate::exit::{Exit, Failure, Outcome};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -37,7 +38,7 @@ pub(super) fn check(printer: Printer, rendered: &Rendered) -> Outcome {
     for (name, ended) in checks {
         match ended {
             Ended::Passed => output::say(&format!("  ✔ {name}")),
-            Ended::Skipped(reason) => output::say(&format!("  - {name}: skipped, {reason}")),
+            Ended::Skipped(reason) => output::say(&format!("  - {name}: skipped: {reason}")),
             Ended::Failed(text) => {
                 failed += 1;
                 output::say(&format!("  ✘ {name}"));
@@ -60,24 +61,10 @@ fn terraform(copy: &Path, rendered: &Rendered) -> Vec<(String, Ended)> {
         "terraform fmt".to_owned(),
         run(copy, "terraform", &["fmt", "-check", "-diff", "-recursive"]),
     )];
-    for environment in &rendered.environments {
-        for root in ["foundation", "services"] {
-            let folder = copy.join(environment).join(root);
-            // Without the provider there is no schema to check against: that is no fault of the files.
-            let ended = match run(
-                &folder,
-                "terraform",
-                &["init", "-backend=false", "-input=false", "-no-color"],
-            ) {
-                Ended::Passed => run(&folder, "terraform", &["validate", "-no-color"]),
-                Ended::Failed(text) => {
-                    Ended::Skipped(format!("terraform init failed: {}", last_sentence(&text)))
-                }
-                skipped @ Ended::Skipped(_) => skipped,
-            };
-            checks.push((format!("terraform validate {environment}/{root}"), ended));
-        }
-    }
+    let roots = rendered.environments.iter().flat_map(|environment| {
+        ["foundation", "services"].map(|root| format!("{environment}/{root}"))
+    });
+    checks.extend(validate(copy, roots));
     let arguments = [
         "-d",
         ".",
@@ -91,11 +78,42 @@ fn terraform(copy: &Path, rendered: &Rendered) -> Vec<(String, Ended)> {
     checks
 }
 
+/// Validates root after root. The provider is fetched once: the other roots take it from the first. Where it cannot be had
+/// there is no schema to check against, which is no fault of the files, and no use to try again.
+fn validate(copy: &Path, roots: impl Iterator<Item = String>) -> Vec<(String, Ended)> {
+    let mut checks = Vec::new();
+    let mut provider: Option<String> = None;
+    for root in roots {
+        let folder = copy.join(&root);
+        let mut words = vec!["init", "-backend=false", "-input=false", "-no-color"];
+        words.extend(provider.as_deref());
+        match run(&folder, "terraform", &words) {
+            Ended::Passed => {}
+            Ended::Failed(text) => {
+                let reason = format!("terraform init failed: {}", first_error(&text));
+                checks.push(("terraform validate".to_owned(), Ended::Skipped(reason)));
+                break;
+            }
+            skipped @ Ended::Skipped(_) => {
+                checks.push(("terraform validate".to_owned(), skipped));
+                break;
+            }
+        }
+        let fetched = folder.join(".terraform/providers");
+        if provider.is_none() && fetched.is_dir() {
+            provider = Some(format!("-plugin-dir={}", fetched.display()));
+        }
+        let ended = run(&folder, "terraform", &["validate", "-no-color"]);
+        checks.push((format!("terraform validate {root}"), ended));
+    }
+    checks
+}
+
 fn tsc(copy: &Path, rendered: &Rendered) -> Ended {
     let packages = rendered.out.join("node_modules");
     if !packages.is_dir() {
         return Ended::Skipped(format!(
-            "its packages are not installed: `npm install` in {}",
+            "its packages are not installed; npm install in {}",
             folder::shown(&rendered.out)
         ));
     }
@@ -123,12 +141,27 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> Ended {
             let text = [output.stdout, output.stderr].concat();
             Ended::Failed(String::from_utf8_lossy(&text).into_owned())
         }
-        Err(_) => Ended::Skipped(format!("`{program}` is not installed")),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Ended::Failed(format!("cannot start `{program}`: {error}"))
+        }
+        Err(_) => Ended::Skipped(match install(program) {
+            Some(how) => format!("{program} is not installed; {how}"),
+            None => format!("{program} is not installed"),
+        }),
+    }
+}
+
+/// How a program is got.
+fn install(program: &str) -> Option<&'static str> {
+    match program {
+        "terraform" => Some("https://developer.hashicorp.com/terraform/install"),
+        "checkov" => Some("pip install checkov"),
+        _ => None,
     }
 }
 
 /// What a program's complaint comes to.
-fn last_sentence(text: &str) -> String {
+fn first_error(text: &str) -> String {
     let lines = text
         .lines()
         .map(|line| line.trim_start_matches(['│', '╷', '╵', ' ']));
