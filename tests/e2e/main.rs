@@ -18,3 +18,4 @@ mod infra;
 mod rollouts;
 mod stack;
 mod support;
+mod watch;

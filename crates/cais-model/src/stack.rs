@@ -11,6 +11,7 @@ use std::time::Duration;
 mod build;
 pub(crate) mod cloud;
 mod container;
+mod develop;
 mod resources;
 
 pub use build::{Artifact, Build};
@@ -22,6 +23,7 @@ pub use container::{
     Attachment, BlockIo, Container, ContainerLimits, Device, DeviceRequest, Devices, Ipam,
     IpamPool, Logging, Mount, MountKind, Names, Network, NetworkMode, PullPolicy, Rights, Volume,
 };
+pub use develop::{WatchAction, WatchRule};
 pub use resources::{Amounts, Resources};
 
 /// All services of one Compose project.
@@ -58,6 +60,8 @@ pub struct Service {
     pub image: Option<String>,
     /// `build`.
     pub build: Option<Build>,
+    /// `develop.watch`.
+    pub watch: Vec<WatchRule>,
     /// `entrypoint`, split into words. `Some(vec![])` clears the image's.
     pub entrypoint: Option<Vec<String>>,
     /// `command`, split into words.

@@ -14,6 +14,7 @@ mod build;
 mod container;
 mod container_limits;
 mod deploy;
+mod develop;
 mod environment;
 pub(crate) mod health;
 pub(crate) mod read;

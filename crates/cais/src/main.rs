@@ -14,6 +14,7 @@ mod shim;
 mod source;
 mod store;
 mod supervisor;
+mod watch;
 
 use std::process::ExitCode;
 

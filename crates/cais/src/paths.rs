@@ -55,6 +55,11 @@ impl Paths {
         self.state.join("images")
     }
 
+    /// Files that `watch` copied into containers.
+    pub(crate) fn layers(&self) -> PathBuf {
+        self.state.join("layers")
+    }
+
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.runtime.join("control.sock")
     }

@@ -232,11 +232,18 @@ pub const TABLE: &[Row] = &[
         P("a task has no input"),
     ),
     (
-        "services.*.develop",
-        W("`watch` is not honoured yet"),
-        W("`watch` is not honoured yet"),
+        "services.*.develop.watch.*.action=sync+exec",
+        W("a program that wants to be told is replaced: `sync+restart`"),
+        W("a program that wants to be told is replaced: `sync+restart`"),
         P("it is for development"),
     ),
+    (
+        "services.*.develop.watch.*.action=sync",
+        P("a process reads the files where they are"),
+        H,
+        P("it is for development"),
+    ),
+    ("services.*.develop", H, H, P("it is for development")),
     ("services.*.x-cais.health", H, H, H),
     // -- how many, and how they change
     ("services.*.scale", H, H, H),

@@ -1,7 +1,7 @@
 //! One entry under `services:`.
 
 use super::read::{self, Reader, text, texts};
-use super::{Inputs, build, container, deploy, entries, environment, health, resources};
+use super::{Inputs, build, container, deploy, develop, entries, environment, health, resources};
 use crate::name::ServiceName;
 use crate::node::{Entry, Node};
 use crate::port::PortRange;
@@ -32,6 +32,7 @@ pub(super) fn service(
         position: entry.key_position.clone(),
         image: text(node.get("image")),
         build: node.get("build").map(|node| build::of(node, reader)),
+        watch: develop::watch(node, reader),
         entrypoint: texts(node.get("entrypoint")),
         command: texts(node.get("command")),
         working_dir: text(node.get("working_dir")),

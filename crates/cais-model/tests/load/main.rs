@@ -2,6 +2,7 @@
 
 mod consistency;
 mod container;
+mod develop;
 mod environment;
 mod files;
 mod hostile;

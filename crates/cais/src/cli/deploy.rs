@@ -122,7 +122,28 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
         Runtime::Docker => runtime::prepare_images(global, &project, &services, which).await?,
     };
     output::remark_loopback(&project.loaded.stack);
-    let request = Request::Apply(Box::new(Apply {
+    let request = request(
+        &project,
+        runtime,
+        images,
+        services,
+        args.force,
+        args.waiting.wait(),
+    );
+    let conversation = supervise::talk_or_start(&project, &request).await?;
+    conclude(global, &project, conversation, &named).await
+}
+
+/// Moves these services to what the file says, and leaves the others alone.
+pub(super) fn request(
+    project: &Project,
+    runtime: Runtime,
+    images: BTreeMap<ServiceName, String>,
+    services: BTreeSet<ServiceName>,
+    force: bool,
+    wait: Wait,
+) -> Request {
+    Request::Apply(Box::new(Apply {
         release: project.release.clone(),
         variables: project.variables.clone(),
         runtime,
@@ -130,11 +151,9 @@ pub(crate) async fn deploy(global: &Global, args: DeployArgs) -> Outcome {
         remove_absent: false,
         services,
         scale: BTreeMap::new(),
-        force: args.force,
-        wait: args.waiting.wait(),
-    }));
-    let conversation = supervise::talk_or_start(&project, &request).await?;
-    conclude(global, &project, conversation, &named).await
+        force,
+        wait,
+    }))
 }
 
 /// The services that the supervisor knows.

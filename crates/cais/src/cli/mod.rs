@@ -41,6 +41,7 @@ mod top;
 mod up;
 mod verbs;
 mod verdict;
+mod watch;
 
 use crate::exit::{EXIT_CODES_HELP, Exit, Failure, Outcome};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -187,6 +188,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Build, then move services to what the file says, without losing a request
     Deploy(deploy::DeployArgs),
+    /// Build, copy or restart what is being worked on whenever a file changes (`develop.watch`)
+    Watch(watch::WatchArgs),
     /// Go back to an earlier revision
     Rollback(deploy::RollbackArgs),
     /// Explain the state of each service
@@ -318,6 +321,7 @@ fn dispatch(cli: Cli) -> Outcome {
                     Command::Restart(args) => verbs::restart(&global, args).await,
                     Command::Scale(args) => verbs::scale(&global, args).await,
                     Command::Deploy(args) => deploy::deploy(&global, args).await,
+                    Command::Watch(args) => watch::run(&global, &args).await,
                     Command::Rollback(args) => deploy::rollback(&global, args).await,
                     Command::Status(args) => status::run(&global, args).await,
                     Command::Build(args) => image::build(&global, args).await,

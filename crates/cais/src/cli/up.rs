@@ -5,6 +5,7 @@ use super::build::{self, Which};
 use super::progress::Display;
 use super::project::Project;
 use super::verdict::Interrupts;
+use super::watch::Watch;
 use super::{Global, down, logs, output, runtime, supervise, verdict};
 use crate::control::{Apply, Reply, Request, Until, Wait};
 use crate::exit::{Exit, Failure, Outcome};
@@ -30,6 +31,9 @@ pub(crate) struct UpArgs {
     /// Give up waiting after so many seconds (exit code 4)
     #[arg(long, value_name = "SECONDS")]
     wait_timeout: Option<u64>,
+    /// Watch files and act on their changes, as `cais watch` does
+    #[arg(short, long, conflicts_with_all = ["detach", "wait"])]
+    watch: bool,
     /// Replace tasks even when nothing about them changed
     #[arg(long)]
     force_recreate: bool,
@@ -44,9 +48,31 @@ pub(crate) struct UpArgs {
     services: Vec<ServiceName>,
 }
 
+impl UpArgs {
+    /// What `watch` begins with: everything built and running.
+    pub(super) fn before_watching(services: &[ServiceName]) -> Self {
+        Self {
+            detach: true,
+            build: true,
+            wait: true,
+            wait_timeout: None,
+            watch: false,
+            force_recreate: false,
+            remove_orphans: false,
+            scale: Vec::new(),
+            services: services.to_vec(),
+        }
+    }
+}
+
 pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     let project = Project::load(global)?;
     let runtime = runtime::choose(global, &project)?;
+    let watch = if args.watch {
+        Some(Watch::begin(global, &project, runtime, &args.services)?)
+    } else {
+        None
+    };
     if project.loaded.stack.services.is_empty() {
         return Err(project.no_services());
     }
@@ -57,7 +83,8 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
         }
     }
     supervise::refuse_same_name_elsewhere(&project).await?;
-    let which = if args.build {
+    // What is watched is what is built.
+    let which = if args.build || args.watch {
         Which::All
     } else {
         Which::Missing
@@ -119,6 +146,11 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
     }
     if let Err(failure) = verdict {
         output::print_failure(&failure, false);
+    }
+    let end = CancellationToken::new();
+    let _end_watch = end.clone().drop_guard();
+    if let Some(watch) = watch {
+        watch.beside(end)?;
     }
     stream(global, &project, began, &mut interrupts).await
 }

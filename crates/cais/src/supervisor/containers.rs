@@ -238,6 +238,8 @@ impl Supervisor {
         if tokio::time::timeout(REMOVALS, removals).await.is_err() {
             tracing::warn!("containers take long to be removed");
         }
+        // With the containers goes what was copied into them.
+        let _ = std::fs::remove_dir_all(self.paths.layers());
         network::remove(&engine.client, &engine.scope).await;
     }
 

@@ -121,6 +121,7 @@ impl Supervisor {
             task,
             revision,
             task_dir: self.paths.task(task.0),
+            layers: self.paths.layers(),
             service: definition.service.clone(),
             run,
             environment: definition.environment.clone(),

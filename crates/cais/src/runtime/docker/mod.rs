@@ -18,6 +18,7 @@ mod mounts;
 pub(crate) mod network;
 mod record;
 mod start;
+pub(crate) mod sync;
 pub(crate) mod volume;
 
 pub(crate) use adopt::{adopt, found};

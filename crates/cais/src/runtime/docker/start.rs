@@ -5,6 +5,7 @@ use super::engine::{said, status};
 use super::follow::Follower;
 use super::handle::ContainerHandle;
 use super::record::ContainerRecord;
+use super::sync::Layer;
 use super::{Engine, Reach, labels, network};
 use crate::runtime::{Addresses, TaskEvent, TaskEvents};
 use crate::shim::record::ExitRecord;
@@ -45,6 +46,8 @@ pub(crate) struct ContainerSpec {
     pub(crate) revision: RevisionNumber,
     /// `<state>/tasks/<task id>`, absolute.
     pub(crate) task_dir: PathBuf,
+    /// Where what `watch` copied is kept.
+    pub(crate) layers: PathBuf,
     /// The typed service.
     pub(crate) service: Service,
     /// What it runs.
@@ -73,6 +76,11 @@ pub(crate) async fn start(
         return Ok((ContainerHandle::over(name), Addresses::new()));
     }
     create(engine, &spec, &name).await?;
+    let layer = Layer::of(&spec.layers, &spec.service.name, &spec.run.image);
+    if let Err(reason) = layer.put(&engine.client, &name).await {
+        remove(engine, &name).await;
+        return Err(reason);
+    }
     let started = engine
         .client
         .start_container(&name, None::<StartContainerOptions>)

@@ -23,6 +23,7 @@ fn body_of(compose: &str) -> Value {
         task: TaskId(17),
         revision: RevisionNumber(3),
         task_dir: PathBuf::from("/state/shop-0/tasks/17"),
+        layers: PathBuf::from("/state/shop-0/layers"),
         environment: service.environment.clone(),
         run: super::super::ContainerRun {
             image: "sha256:1".to_owned(),
