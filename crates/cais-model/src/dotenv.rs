@@ -3,6 +3,10 @@
 use crate::interpolate::{self, Lookup};
 use std::collections::BTreeMap;
 
+/// So many bytes of other variables' values go into the values of one file: twice what Linux gives a process as its whole
+/// environment. Lines that repeat `A=$A$A` double a value each, and would fill the memory.
+const MOST_FILLED_IN: usize = 4 << 20;
+
 /// Why a file could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
@@ -31,6 +35,7 @@ pub fn parse(
     let mut values = Values {
         lookup,
         known: BTreeMap::new(),
+        filled_in: 0,
     };
     let mut variables = Vec::new();
     while parser.skip_to_statement() {
@@ -62,11 +67,25 @@ pub fn parse_raw(text: &str) -> Variables {
 struct Values<'l> {
     lookup: &'l mut dyn FnMut(&str) -> Option<String>,
     known: BTreeMap<String, String>,
+    /// Bytes of values that were given out.
+    filled_in: usize,
+}
+
+impl Values<'_> {
+    fn is_too_much(&self) -> bool {
+        self.filled_in > MOST_FILLED_IN
+    }
 }
 
 impl Lookup for Values<'_> {
     fn value(&mut self, name: &str) -> Option<String> {
-        (self.lookup)(name).or_else(|| self.known.get(name).cloned())
+        // Nothing more is given out; the line that asked for it is refused.
+        if self.is_too_much() {
+            return Some(String::new());
+        }
+        let value = (self.lookup)(name).or_else(|| self.known.get(name).cloned());
+        self.filled_in += value.as_ref().map_or(0, String::len);
+        value
     }
 
     fn missing(&mut self, _: &str) {}
@@ -174,7 +193,15 @@ impl<'t> Parser<'t> {
     }
 
     fn fill(&self, text: &str, values: &mut Values<'_>) -> Result<String, DotenvError> {
-        interpolate::interpolate(text, values).map_err(|error| self.error(error.to_string()))
+        let filled = interpolate::interpolate(text, values)
+            .map_err(|error| self.error(error.to_string()))?;
+        if values.is_too_much() {
+            let most = MOST_FILLED_IN >> 20;
+            return Err(self.error(format!(
+                "what variables come to is more than {most} MiB in one file: does one double itself, as in `A=$A$A`?"
+            )));
+        }
+        Ok(filled)
     }
 
     fn error(&self, reason: impl Into<String>) -> DotenvError {
@@ -274,6 +301,17 @@ mod tests {
             ("A=${", "error: line 1: `${` has no closing `}`"),
         ] {
             assert_eq!(shown(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn variables_that_double_themselves_are_refused() {
+        let doubled = format!("A=12345678\n{}", "A=$A$A\n".repeat(64));
+        let wide = format!("A={}\nB={}\n", "x".repeat(100_000), "$A".repeat(100_000));
+        for (text, line) in [(doubled, 20), (wide, 2)] {
+            let want = format!("error: line {line}: what variables come to is more than 4 MiB");
+            let shown = shown(&text);
+            assert!(shown.starts_with(&want), "{:.200}", shown);
         }
     }
 
