@@ -93,7 +93,7 @@ fn what_is_saved_is_served_and_no_request_is_lost() {
     let said = interrupted(watch).ok().stderr;
     for line in [
         "watching web: src (rebuild)",
-        "web is built and rolled out: `src/revision` changed",
+        "web: `src/revision` changed, rebuilding",
         "the build of `web` failed with exit code 1",
         "what ran before still runs",
         "no longer watching; the stack runs on",

@@ -22,6 +22,8 @@ enum Form {
     Live(Live),
     /// One line per notice.
     Plain { began: Instant },
+    /// One line per rollout that ends, or turns.
+    Brief { began: Instant },
     /// Nothing.
     Quiet,
 }
@@ -58,10 +60,18 @@ impl Display {
 
     /// Lines, wherever they go: beside a log that streams nothing is redrawn.
     pub(crate) fn plain() -> Self {
+        let began = Instant::now();
         Self {
-            form: Form::Plain {
-                began: Instant::now(),
-            },
+            form: Form::Plain { began },
+            tasks: BTreeMap::new(),
+        }
+    }
+
+    /// How rollouts end, beside a log that has the tasks' own lines and would be lost among all of theirs.
+    pub(crate) fn brief() -> Self {
+        let began = Instant::now();
+        Self {
+            form: Form::Brief { began },
             tasks: BTreeMap::new(),
         }
     }
@@ -69,7 +79,7 @@ impl Display {
     pub(crate) fn remark(&mut self, text: &str) {
         match &self.form {
             Form::Live(live) => live.lines.suspend(|| output::note(text)),
-            Form::Plain { .. } => output::note(text),
+            Form::Plain { .. } | Form::Brief { .. } => output::note(text),
             Form::Quiet => {}
         }
     }
@@ -89,12 +99,11 @@ impl Display {
         let service = &stamped.notice.service;
         match &mut self.form {
             Form::Quiet => {}
-            Form::Plain { began } => {
-                let seconds = began.elapsed().as_secs_f32();
-                let sentence = sentence(kind);
-                output::say(&format!(
-                    "{DIM}{seconds:>6.1}s{DIM:#} {BOLD}{service}{BOLD:#}: {sentence}"
-                ));
+            Form::Plain { began } => say(*began, service, kind),
+            Form::Brief { began } => {
+                if is_turn(kind) {
+                    say(*began, service, kind);
+                }
             }
             Form::Live(live) => live.show(service, kind),
         }
@@ -202,6 +211,29 @@ impl Line {
             (tasks, 0) => format!("{healthy}/{tasks} healthy  "),
             (tasks, leaving) => format!("{healthy}/{tasks} healthy, {leaving} leaving  "),
         }
+    }
+}
+
+/// A line of its own, with the seconds since the request.
+fn say(began: Instant, service: &ServiceName, kind: &NoticeKind) {
+    let seconds = began.elapsed().as_secs_f32();
+    let sentence = sentence(kind);
+    output::say(&format!(
+        "{DIM}{seconds:>6.1}s{DIM:#} {BOLD}{service}{BOLD:#}: {sentence}"
+    ));
+}
+
+/// Is it how a rollout ends, or that it goes back or has to wait?
+fn is_turn(kind: &NoticeKind) -> bool {
+    match kind {
+        NoticeKind::Rollout { state, .. } => {
+            is_final(*state) || *state == RolloutState::RollbackInProgress
+        }
+        NoticeKind::Unchanged { .. }
+        | NoticeKind::Completed { .. }
+        | NoticeKind::Waiting { .. }
+        | NoticeKind::Throttled { .. } => true,
+        NoticeKind::Task { .. } | NoticeKind::Stopped | NoticeKind::Removed => false,
     }
 }
 

@@ -71,6 +71,8 @@ pub(super) struct Watch {
     rules: Rules,
     changes: Changes,
     project: Project,
+    /// Another command has the terminal, with a log in it.
+    is_beside: bool,
 }
 
 impl Watch {
@@ -95,6 +97,7 @@ impl Watch {
             runtime,
             global: global.clone(),
             project: Project::load(global)?,
+            is_beside: false,
         })
     }
 
@@ -107,6 +110,7 @@ impl Watch {
             .build()
             .map_err(failed)?;
         // Its log has the terminal: nothing is redrawn there.
+        self.is_beside = true;
         self.global.progress = super::Progress::Plain;
         std::thread::Builder::new()
             .name("watch".to_owned())
@@ -160,12 +164,12 @@ impl Watch {
             }
         }
         if !work.rebuild.is_empty() {
-            self.tell("is built and rolled out", &work.rebuild);
+            self.tell("rebuilding", &work.rebuild);
             let done = self.rebuild(work.rebuild.keys().cloned().collect()).await;
             self.report(done);
         }
         if !work.restart.is_empty() {
-            self.tell("is restarted", &work.restart);
+            self.tell("restarting", &work.restart);
             let done = self.restart(work.restart.keys().cloned().collect()).await;
             self.report(done);
         }
@@ -174,7 +178,7 @@ impl Watch {
     fn tell(&self, what: &str, reasons: &BTreeMap<ServiceName, PathBuf>) {
         for (service, path) in reasons {
             let path = shown(path, &self.project.loaded.stack.directory);
-            output::say(&format!("{service} {what}: `{path}` changed"));
+            output::say(&format!("{service}: `{path}` changed, {what}"));
         }
     }
 
@@ -217,7 +221,11 @@ impl Watch {
         let Some(conversation) = supervise::talk(&self.project.paths, request).await? else {
             return Err(verbs::not_running(&self.project));
         };
-        let mut display = Display::new(&self.global);
+        let mut display = if self.is_beside {
+            Display::brief()
+        } else {
+            Display::new(&self.global)
+        };
         let answer = verdict::follow(conversation, &mut display).await;
         display.finish();
         verdict::judge(&self.project, &answer?)

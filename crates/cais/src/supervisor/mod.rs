@@ -4,6 +4,7 @@
 pub(crate) mod address;
 mod apply;
 pub(crate) mod artifact;
+mod bind;
 pub(crate) mod clock;
 pub(crate) mod containers;
 pub(crate) mod definition;
@@ -13,6 +14,7 @@ mod holder;
 pub(crate) mod mounts;
 mod perform;
 mod probe;
+mod recall;
 mod recover;
 mod request;
 pub(crate) mod resolve;
