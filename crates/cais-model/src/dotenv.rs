@@ -311,7 +311,7 @@ mod tests {
         for (text, line) in [(doubled, 20), (wide, 2)] {
             let want = format!("error: line {line}: what variables come to is more than 4 MiB");
             let shown = shown(&text);
-            assert!(shown.starts_with(&want), "{:.200}", shown);
+            assert!(shown.starts_with(&want), "{shown:.200}");
         }
     }
 
