@@ -1,7 +1,9 @@
 //! What goes wrong with containers, and what is said: where, why, what to type next. Nothing is left half done.
 
 use crate::support::containers::{Containers, docker, image};
-use crate::support::{Machine, golden};
+use crate::support::engine_proxy::EngineProxy;
+use crate::support::http::get;
+use crate::support::{Machine, golden, skip};
 
 /// `words` fail with `code`, nothing is left running, and what is said is as it was read.
 #[track_caller]
@@ -141,4 +143,73 @@ fn what_a_container_needs_and_is_not_there_is_named_before_anything_starts() {
     check(&stack, image, "port-taken", "up -d", 1);
     assert_eq!(stack.all(), Vec::<String>::new());
     assert_eq!(stack.networks(), Vec::<String>::new());
+}
+
+#[test]
+fn an_engine_whose_disk_is_full_says_so_and_what_runs_goes_on() {
+    let test = "an_engine_whose_disk_is_full_says_so_and_what_runs_goes_on";
+    let Some(image) = image(test) else { return };
+    let machine = Machine::new();
+    let Some(engine) = EngineProxy::start(machine.root()) else {
+        return skip(test, "the engine is not behind a Unix socket");
+    };
+    let port = machine.port();
+    machine.set("DOCKER_HOST", &engine.host());
+    machine.set("DOCKER_BUILDKIT", "0");
+    let stack = Containers::on(&machine, image, "services: {}\n");
+    let full = |path: &'static str, web: &str, name: &str, words: &str, code: i32| {
+        stack.compose(&format!(
+            "services:\n  web:\n{}",
+            web.replace("<image>", image)
+        ));
+        engine.fill(Some(path));
+        check(&stack, image, &format!("no-space-{name}"), words, code);
+        engine.fill(None);
+    };
+    full(
+        "/images/create",
+        "    image: cais-test/nobody-has-this:1\n",
+        "to-pull",
+        "up -d",
+        1,
+    );
+    stack.write("Dockerfile", &format!("FROM {image}\nENV A=b\n"));
+    full("/build", "    build: .\n", "to-build", "up -d", 1);
+    let volume = "    image: <image>\n    volumes: ['data:/data']\nvolumes: {data: }\n";
+    full("/volumes/create", volume, "for-a-volume", "up -d", 1);
+    let serves = |answer: &str| {
+        format!(
+            "    image: <image>
+    init: true
+    command: [sh, -c, 'mkdir /tmp/w && echo {answer} >/tmp/w/index.html && exec httpd -f -p 8080 -h /tmp/w']
+    stop_grace_period: 1s
+    expose: ['8080']
+    x-cais: {{route: {{path: /}}, health: {{path: /, interval: 100ms}}}}
+x-cais: {{listen: '127.0.0.1:{port}'}}
+"
+        )
+    };
+    let create = "/containers/create";
+    full(
+        create,
+        &serves("one"),
+        "to-start",
+        "--progress quiet up -d --wait",
+        1,
+    );
+    assert_eq!(stack.all(), Vec::<String>::new());
+    stack.cais("up -d --wait").ok();
+    let web = serves("two").replace("<image>", image);
+    stack.compose(&format!("services:\n  web:\n{web}"));
+    engine.fill(Some(create));
+    let said = stack.cais("deploy").ended_with(3).stderr;
+    assert!(
+        said.contains("no space left on device; back at revision 1"),
+        "{said}"
+    );
+    assert!(said.contains("make room for the engine"), "{said}");
+    engine.fill(None);
+    assert_eq!(get(port, "/").unwrap().body, "one");
+    stack.cais("deploy").ok();
+    assert_eq!(get(port, "/").unwrap().body, "two");
 }

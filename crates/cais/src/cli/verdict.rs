@@ -6,6 +6,7 @@ use super::progress::Display;
 use super::project::Project;
 use crate::control::{Conversation, Reply, ServiceResult, Verdict};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::runtime::docker::engine::room;
 use cais_engine::notice::{NoticeKind, TaskHealth, TaskPhase};
 use cais_model::name::ServiceName;
 use std::collections::BTreeMap;
@@ -133,5 +134,7 @@ pub(crate) fn judge(project: &Project, answer: &Answer) -> Outcome {
     } else {
         return Ok(());
     };
-    Err(Failure::new(exit, sentence(what, verdict)).help(logs(verdict)))
+    let message = sentence(what, verdict);
+    let help = room(&message).map_or_else(|| logs(verdict), str::to_owned);
+    Err(Failure::new(exit, message).help(help))
 }

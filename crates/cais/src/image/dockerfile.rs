@@ -8,7 +8,7 @@ use super::reference::Reference;
 use super::version::{self, Source};
 use super::{Event, Images, Report};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::runtime::docker::engine::said;
+use crate::runtime::docker::engine::{room, said};
 use bollard::Docker;
 use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
 use cais_model::diagnostic::{Diagnostic, Severity};
@@ -397,10 +397,10 @@ impl Job<'_> {
         if why.contains("requires BuildKit") || why.contains("Unknown flag") {
             return failure.help("this Dockerfile needs BuildKit: install Docker's buildx plugin (Debian: `docker-buildx`)");
         }
-        if why.contains("no space left") {
-            return failure.help("make room for the engine: `docker system df` tells what it keeps, `docker builder prune` removes old steps");
+        match room(why) {
+            Some(help) => failure.help(help),
+            None => failure,
         }
-        failure
     }
 }
 

@@ -8,7 +8,7 @@ use super::layout::{
 use super::reference::Reference;
 use super::{Event, Report};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::runtime::docker::engine::{said, status};
+use crate::runtime::docker::engine::{refusal, room, said, status};
 use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, TagImageOptions};
@@ -84,7 +84,7 @@ pub(super) async fn load(
         let what = || format!("the engine did not take the image `{reference}`");
         let info = item.map_err(|error| failed(&what(), &error))?;
         if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
-            return Err(Failure::new(Exit::Error, format!("{}: {message}", what())));
+            return Err(refusal(format!("{}: {message}", what())));
         }
     }
     let name = reference.to_string();
@@ -302,8 +302,8 @@ fn not_pulled(reference: &Reference, why: &str, has_login: bool) -> Failure {
         }
     } else if lower.contains("not found") || lower.contains("manifest unknown") {
         "check the name and the tag".to_owned()
-    } else if lower.contains("no space left") {
-        "make room for the engine: `docker system df` tells what it keeps, `docker image prune` removes what nobody uses".to_owned()
+    } else if let Some(help) = room(why) {
+        help.to_owned()
     } else {
         format!("check that this machine reaches {registry}")
     };
@@ -315,12 +315,7 @@ fn not_pulled(reference: &Reference, why: &str, has_login: bool) -> Failure {
 }
 
 pub(super) fn failed(what: &str, error: &bollard::errors::Error) -> Failure {
-    let why = said(error);
-    let failure = Failure::new(Exit::Error, format!("{what}: {why}"));
-    if why.contains("no space left") {
-        return failure.help("make room for the engine: `docker system df` tells what it keeps, `docker image prune` removes what nobody uses");
-    }
-    failure
+    refusal(format!("{what}: {}", said(error)))
 }
 
 /// What a thread writes, as a stream.

@@ -226,6 +226,23 @@ pub(crate) fn said(error: &bollard::errors::Error) -> String {
     }
 }
 
+/// What to type when a reason of the engine's is that its disk is full. Ours says it with a capital letter.
+pub(crate) fn room(reason: &str) -> Option<&'static str> {
+    reason.contains("no space left on device").then_some(
+        "make room for the engine: `docker system df` tells what it keeps, `docker image prune` and `docker builder prune` remove what nobody uses",
+    )
+}
+
+/// A failure for a reason of the engine's, with what to type where that is known.
+pub(crate) fn refusal(message: String) -> Failure {
+    let help = room(&message);
+    let failure = Failure::new(Exit::Error, message);
+    match help {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}
+
 /// What it answered, or why it could not be asked.
 fn reason(error: &bollard::errors::Error) -> String {
     use std::error::Error;

@@ -1,6 +1,6 @@
 //! The stack's networks: made before its first container, removed after its last.
 
-use super::engine::{said, status};
+use super::engine::{refusal, said, status};
 use super::{Engine, Scope, labels};
 use crate::exit::{Exit, Failure, Outcome};
 use bollard::Docker;
@@ -89,10 +89,9 @@ async fn create(engine: &Engine, key: &str, network: &Network) -> Outcome {
         Err(error) if status(&error) == Some(409) => Ok(()),
         Err(error) => {
             let reason = said(&error);
-            let failure = Failure::new(
-                Exit::Error,
-                format!("the engine does not make the network `{name}`: {reason}"),
-            );
+            let failure = refusal(format!(
+                "the engine does not make the network `{name}`: {reason}"
+            ));
             Err(if reason.contains("address pool") {
                 failure.help("its address ranges are used up: `docker network prune` removes networks that nobody uses")
             } else {

@@ -1,6 +1,6 @@
 //! The stack's named volumes, and the folders of this machine that it mounts.
 
-use super::engine::{said, status};
+use super::engine::{refusal, said, status};
 use super::{Engine, labels};
 use crate::exit::{Exit, Failure, Outcome};
 use bollard::models::VolumeCreateRequest;
@@ -62,13 +62,10 @@ async fn create(engine: &Engine, key: &str, volume: &Volume) -> Outcome {
         .create_volume(request)
         .await
         .map_err(|error| {
-            Failure::new(
-                Exit::Error,
-                format!(
-                    "the engine does not make the volume `{name}`: {}",
-                    said(&error)
-                ),
-            )
+            refusal(format!(
+                "the engine does not make the volume `{name}`: {}",
+                said(&error)
+            ))
         })?;
     Ok(())
 }
