@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod images;
 mod infra;
+mod init;
 mod rollouts;
 mod stack;
 mod support;

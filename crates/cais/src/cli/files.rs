@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Looked for in this order, here and in the parent folders, as Docker Compose does.
-const FILE_NAMES: [&str; 4] = [
+pub(crate) const FILE_NAMES: [&str; 4] = [
     "compose.yaml",
     "compose.yml",
     "docker-compose.yaml",

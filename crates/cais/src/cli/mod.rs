@@ -13,6 +13,7 @@ mod build;
 mod check;
 mod ci;
 mod clean;
+mod completion;
 mod config;
 mod deploy;
 mod down;
@@ -24,6 +25,7 @@ mod hidden;
 mod history;
 pub(crate) mod image;
 mod infra;
+mod init;
 mod logs;
 mod mask;
 mod output;
@@ -94,8 +96,8 @@ pub(crate) struct Global {
     /// Short for --runtime docker
     #[arg(help_heading = GLOBAL_OPTIONS, long, conflicts_with = "runtime", global = true)]
     docker: bool,
-    /// Do not ask before something on AWS is changed
-    #[arg(help_heading = GLOBAL_OPTIONS, short = 'y', long, global = true, hide = WITHOUT_AWS)]
+    /// Ask nothing: the answer is yes
+    #[arg(help_heading = GLOBAL_OPTIONS, short = 'y', long, global = true)]
     yes: bool,
     /// How results are printed: table (for people) or json (for programs)
     #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Format::Table, value_name = "FORMAT", global = true)]
@@ -226,6 +228,10 @@ enum Command {
     Clean(clean::CleanArgs),
     /// Render what the stack is on AWS: Terraform, Pulumi
     Infra(infra::InfraArgs),
+    /// Write a compose.yaml for the programs in this folder
+    Init(init::InitArgs),
+    /// Print the script by which a shell completes verbs, services, revisions
+    Completion(completion::CompletionArgs),
     /// Print the version
     Version,
     #[command(flatten)]
@@ -241,6 +247,8 @@ impl Command {
                 | Self::Ci(_)
                 | Self::Config(_)
                 | Self::Infra(_)
+                | Self::Init(_)
+                | Self::Completion(_)
                 | Self::Version
                 | Self::Hidden(_)
         )
@@ -249,6 +257,7 @@ impl Command {
 
 /// Parses, runs, prints what failed, and answers with the exit code.
 pub(crate) fn run() -> ExitCode {
+    completion::answer(Cli::command);
     let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -302,6 +311,8 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Verify(_) | Command::Lock(_) | Command::Destroy(_) => Err(elsewhere::not_here()),
         Command::Infra(args) => infra::run(&global, &args),
         Command::History(args) => history::history(&global, &args),
+        Command::Init(args) => init::run(&global, &args),
+        Command::Completion(args) => completion::run(&args),
         command => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -338,6 +349,8 @@ fn dispatch(cli: Cli) -> Outcome {
                     | Command::Lock(_)
                     | Command::Destroy(_)
                     | Command::Infra(_)
+                    | Command::Init(_)
+                    | Command::Completion(_)
                     | Command::History(_) => {
                         unreachable!("dispatched above")
                     }
