@@ -9,6 +9,7 @@ mod config;
 mod dependencies;
 mod docker_bad_input;
 mod docker_faults;
+mod docker_fields;
 mod docker_images;
 mod docker_stack;
 mod faults;
