@@ -38,3 +38,4 @@ mod yaml_text;
 pub use load::{load, load_without_consistency};
 pub use render::render;
 pub use source::{Failed, LoadOptions, Loaded, Source, SourceError};
+pub use x_cais::schema as editor_schema;

@@ -18,8 +18,7 @@ static COMPOSE: LazyLock<Json> = LazyLock::new(|| {
     serde_json::from_str(TEXT).unwrap_or(Json::Null)
 });
 
-/// The schema as JSON, for those who compare with it.
-#[cfg(test)]
+/// The schema as JSON.
 pub(crate) fn document() -> &'static Json {
     &COMPOSE
 }

@@ -15,6 +15,11 @@ use std::time::Duration;
 mod aws;
 mod blocks;
 mod cloud;
+mod schema;
+mod words;
+
+pub use schema::schema;
+use words::{Block, Form};
 
 /// What `x-cais` of a service says, as far as it is typed.
 #[derive(Default)]
@@ -48,14 +53,7 @@ pub(crate) fn service(node: Option<&Node>, reader: &mut Reader<'_>) -> ServiceEx
     let Some(node) = block(node, "x-cais", reader) else {
         return ServiceExtension::default();
     };
-    keys(
-        node,
-        "x-cais",
-        &[
-            "process", "image", "route", "health", "rollout", "scale", "cache", "alarms", "aws",
-        ],
-        reader,
-    );
+    keys(node, "x-cais", &words::SERVICE, reader);
     blocks::check_cache(node.get("cache"), reader);
     ServiceExtension {
         process: block(node.get("process"), "process", reader).map(|node| process(node, reader)),
@@ -76,7 +74,7 @@ pub(crate) fn top(node: Option<&Node>, reader: &mut Reader<'_>) -> TopExtension 
     let Some(node) = block(node, "x-cais", reader) else {
         return top;
     };
-    keys(node, "x-cais", &["listen", "notify", "aws"], reader);
+    keys(node, "x-cais", &words::TOP, reader);
     top.cloud.notify = cloud::notify(node.get("notify"), reader);
     top.cloud.aws = aws::aws(node.get("aws"), reader);
     if let Some(listen) = node.get("listen") {
@@ -98,7 +96,7 @@ pub(crate) fn generate(node: Option<&Node>, reader: &mut Reader<'_>) -> bool {
     let Some(node) = block(node, "x-cais", reader) else {
         return false;
     };
-    keys(node, "x-cais", &["generate"], reader);
+    keys(node, "x-cais", &words::FILE, reader);
     reader.boolean(node.get("generate")).unwrap_or(false)
 }
 
@@ -115,25 +113,45 @@ fn block<'n>(node: Option<&'n Node>, name: &str, reader: &mut Reader<'_>) -> Opt
     Some(node)
 }
 
-/// Reports every key that is not known.
-fn keys(node: &Node, name: &str, known: &[&str], reader: &mut Reader<'_>) {
+/// Reports every key that is not known, and what has not the form of its key where no reader of values would.
+fn keys(node: &Node, name: &str, block: &Block, reader: &mut Reader<'_>) {
     for (key, entry) in entries(Some(node)) {
-        if known.contains(&key.as_str()) {
+        if let Some(known) = block.keys.iter().find(|known| known.name == key) {
+            check_form(&entry.value, known, reader);
             continue;
         }
         let width = u32::try_from(key.chars().count()).unwrap_or(1);
         let message = format!("unknown key `{key}` in {name}");
         let diagnostic =
             crate::diagnostic::Diagnostic::error(&entry.key_position, message).with_width(width);
-        let list = known
-            .iter()
+        let list = block
+            .names()
             .map(|key| format!("`{key}`"))
             .collect::<Vec<_>>()
             .join(", ");
-        let help = suggest::did_you_mean(key, known.iter().copied())
-            .unwrap_or_else(|| format!("it has {list}"));
+        let help =
+            suggest::did_you_mean(key, block.names()).unwrap_or_else(|| format!("it has {list}"));
         reader.diagnostics.push(diagnostic.with_help(help));
     }
+}
+
+/// A list, a mapping or nothing, where a duration, a number or a boolean should stand: their readers pass them over.
+fn check_form(node: &Node, key: &words::Key, reader: &mut Reader<'_>) {
+    let what = match key.form {
+        Form::Duration => "a duration, such as `10s`",
+        Form::Whole => "a whole number",
+        Form::Boolean => "`true` or `false`",
+        Form::Amount if key.name == "memory" => "a size, such as `512m`",
+        _ => return,
+    };
+    if node.scalar_text().is_none() {
+        let (name, kind) = (key.name, node.kind());
+        reader.error(node, format!("`{name}` must be {what}, and it is a {kind}"));
+    }
+}
+
+fn is_scalar(node: &Node) -> bool {
+    node.scalar_text().is_some()
 }
 
 /// A text field; lists and mappings are errors.
@@ -147,7 +165,7 @@ fn word(node: Option<&Node>, name: &str, reader: &mut Reader<'_>) -> Option<Stri
 }
 
 fn process(node: &Node, reader: &mut Reader<'_>) -> Process {
-    keys(node, "process", &["build", "command", "optional"], reader);
+    keys(node, "process", &words::PROCESS, reader);
     Process {
         build: word(node.get("build"), "build", reader),
         command: command(node.get("command"), reader),
@@ -156,7 +174,7 @@ fn process(node: &Node, reader: &mut Reader<'_>) -> Process {
 }
 
 fn image(node: &Node, reader: &mut Reader<'_>) -> Option<Artifact> {
-    keys(node, "image", &["artifact", "build"], reader);
+    keys(node, "image", &words::IMAGE, reader);
     let path = word(node.get("artifact"), "artifact", reader).filter(|path| !path.is_empty());
     if path.is_none() {
         reader.diagnostics.push(
@@ -174,7 +192,7 @@ fn command(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Vec<String>> 
     let node = node?;
     let words = match &node.value {
         Value::String(text) => shell_words::split(text).ok(),
-        Value::Sequence(_) => texts(Some(node)),
+        Value::Sequence(items) if items.iter().all(is_scalar) => texts(Some(node)),
         _ => None,
     };
     match words {
@@ -202,7 +220,7 @@ fn routes(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Route> {
 }
 
 fn route(node: &Node, reader: &mut Reader<'_>) -> Route {
-    keys(node, "route", &["path", "host"], reader);
+    keys(node, "route", &words::ROUTE, reader);
     if node.get("path").is_none() && node.get("host").is_none() {
         reader.error(node, "a route needs a `path` or a `host`");
     }
@@ -267,16 +285,7 @@ fn target(node: Option<&Node>, name: &str, reader: &mut Reader<'_>) -> Option<St
 }
 
 fn health(node: &Node, reader: &mut Reader<'_>) -> HttpHealth {
-    const KEYS: [&str; 7] = [
-        "path",
-        "ready",
-        "interval",
-        "timeout",
-        "retries",
-        "start_period",
-        "start_interval",
-    ];
-    keys(node, "health", &KEYS, reader);
+    keys(node, "health", &words::HEALTH, reader);
     HttpHealth {
         path: target(node.get("path"), "path", reader),
         ready: target(node.get("ready"), "ready", reader),
@@ -285,20 +294,7 @@ fn health(node: &Node, reader: &mut Reader<'_>) -> HttpHealth {
 }
 
 fn rollout(node: &Node, reader: &mut Reader<'_>) -> RolloutConfig {
-    const KEYS: [&str; 11] = [
-        "strategy",
-        "step",
-        "step_bake",
-        "bake",
-        "minimum_healthy",
-        "maximum",
-        "breaker",
-        "monitor",
-        "deregistration_delay",
-        "progress_deadline",
-        "alarms",
-    ];
-    keys(node, "rollout", &KEYS, reader);
+    keys(node, "rollout", &words::ROLLOUT, reader);
     let (breaker, reset_on_healthy) = breaker(node.get("breaker"), reader);
     RolloutConfig {
         strategy: strategy(node.get("strategy"), reader),
@@ -327,11 +323,8 @@ fn strategy(node: Option<&Node>, reader: &mut Reader<'_>) -> Strategy {
         other => {
             let written = other.unwrap_or_default();
             let mut diagnostic = node.error(format!("`{written}` is no strategy"));
-            diagnostic.help =
-                suggest::did_you_mean(written, ["rolling", "blue-green", "canary", "linear"])
-                    .or_else(|| {
-                        Some("write `rolling`, `blue-green`, `canary` or `linear`".to_owned())
-                    });
+            diagnostic.help = suggest::did_you_mean(written, words::STRATEGIES)
+                .or_else(|| Some("write `rolling`, `blue-green`, `canary` or `linear`".to_owned()));
             reader.diagnostics.push(diagnostic);
             Strategy::Rolling
         }
@@ -365,12 +358,7 @@ fn breaker(node: Option<&Node>, reader: &mut Reader<'_>) -> (Threshold, bool) {
     let Some(node) = block(node, "breaker", reader) else {
         return (DEFAULT, true);
     };
-    keys(
-        node,
-        "breaker",
-        &["count", "percent", "unbounded_percent", "reset_on_healthy"],
-        reader,
-    );
+    keys(node, "breaker", &words::BREAKER, reader);
     let mut thresholds = Vec::new();
     if let Some(count) = node.get("count") {
         match reader.whole(Some(count)) {

@@ -1,39 +1,17 @@
 //! The top-level `x-cais.aws`: where on AWS a stack goes. Whether AWS has such a place is for those who render.
 
 use super::cloud::{architecture, located, located_texts, located_word};
-use super::{block, keys, word};
+use super::{block, keys, word, words};
 use crate::node::Node;
 use crate::stack::{Aws, Github, Located, Nat, Override};
 use crate::suggest;
 use crate::typed::entries;
 use crate::typed::read::Reader;
 
-const KEYS: [&str; 19] = [
-    "region",
-    "account",
-    "domain",
-    "zone",
-    "certificate",
-    "load_balancer",
-    "vpc",
-    "subnets",
-    "cidr",
-    "peers",
-    "zones",
-    "nat",
-    "endpoints",
-    "deletion_protection",
-    "log_retention",
-    "waf",
-    "architecture",
-    "github",
-    "overrides",
-];
-
 /// Reads the block.
 pub(super) fn aws(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Aws> {
     let node = block(node, "aws", reader)?;
-    keys(node, "aws", &KEYS, reader);
+    keys(node, "aws", &words::AWS, reader);
     let mut text = |key: &str| located_word(node.get(key), key, reader);
     let (region, account) = (text("region"), text("account"));
     let (domain, zone, certificate) = (text("domain"), text("zone"), text("certificate"));
@@ -89,13 +67,12 @@ fn subnets(
     let Some(node) = block(node, "subnets", reader) else {
         return Default::default();
     };
-    keys(node, "subnets", &["public", "private"], reader);
+    keys(node, "subnets", &words::SUBNETS, reader);
     let public = list(node.get("public"), "public", reader);
     (public, list(node.get("private"), "private", reader))
 }
 
 fn nat(node: Option<&Node>, reader: &mut Reader<'_>) -> Nat {
-    const WORDS: [&str; 3] = ["single", "per_zone", "none"];
     let Some(node) = node else {
         return Nat::default();
     };
@@ -106,7 +83,7 @@ fn nat(node: Option<&Node>, reader: &mut Reader<'_>) -> Nat {
         other => {
             let written = other.unwrap_or_default();
             let mut diagnostic = node.error(format!("`{written}` is no way to place NAT gateways"));
-            diagnostic.help = suggest::did_you_mean(written, WORDS)
+            diagnostic.help = suggest::did_you_mean(written, words::NAT)
                 .or_else(|| Some("write `single`, `per_zone` or `none`".to_owned()));
             reader.diagnostics.push(diagnostic);
             Nat::default()
@@ -160,12 +137,7 @@ fn check_account(account: Option<&Located<String>>, reader: &mut Reader<'_>) {
 
 fn github(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Github> {
     let node = block(node, "github", reader)?;
-    keys(
-        node,
-        "github",
-        &["repository", "repository_id", "provider"],
-        reader,
-    );
+    keys(node, "github", &words::GITHUB, reader);
     let provider = located_word(node.get("provider"), "provider", reader);
     if let Some(provider) = &provider {
         check_arn(provider, reader);

@@ -1,6 +1,6 @@
 //! The blocks of a service that ask for more than one machine: `scale`, `alarms`, `rollout`'s shares, `aws`; and `notify`.
 
-use super::{block, keys, percent, word};
+use super::{block, is_scalar, keys, percent, word, words};
 use crate::node::Node;
 use crate::stack::{
     Alarm, Architecture, Bound, Channel, Located, Managed, Metric, Missing, Permission, Scale,
@@ -29,16 +29,7 @@ pub(super) fn service(node: &Node, reader: &mut Reader<'_>) -> ServiceCloud {
 
 /// `scale: {min, max, cpu, memory, requests, out_cooldown, in_cooldown}`.
 fn scale(node: &Node, reader: &mut Reader<'_>) -> Option<Scale> {
-    const KEYS: [&str; 7] = [
-        "min",
-        "max",
-        "cpu",
-        "memory",
-        "requests",
-        "out_cooldown",
-        "in_cooldown",
-    ];
-    keys(node, "scale", &KEYS, reader);
+    keys(node, "scale", &words::SCALE, reader);
     let (min, max) = (reader.whole(node.get("min")), reader.whole(node.get("max")));
     if let (Some(min), Some(max)) = (min, max)
         && min > max
@@ -111,22 +102,12 @@ fn shift(node: &Node, reader: &mut Reader<'_>) -> Shift {
 
 /// `alarms: {name: {metric, above|below, period, datapoints, missing, pattern, notify}}`.
 fn alarms(node: Option<&Node>, reader: &mut Reader<'_>) -> BTreeMap<String, Alarm> {
-    const KEYS: [&str; 8] = [
-        "metric",
-        "above",
-        "below",
-        "period",
-        "datapoints",
-        "missing",
-        "pattern",
-        "notify",
-    ];
     let mut alarms = BTreeMap::new();
     for (name, entry) in entries(block(node, "alarms", reader)) {
         let Some(node) = block(Some(&entry.value), name, reader) else {
             continue;
         };
-        keys(node, name, &KEYS, reader);
+        keys(node, name, &words::ALARM, reader);
         let period = reader.duration(node.get("period"));
         let (datapoints, of) = datapoints(node.get("datapoints"), reader).unwrap_or((3, 3));
         let missing = missing(node.get("missing"), reader);
@@ -186,7 +167,7 @@ fn metric(name: &str, alarm: &Node, reader: &mut Reader<'_>) -> Option<Metric> {
         other => {
             let mut diagnostic = node.error(format!("`{other}` is no metric"));
             diagnostic.help = suggest::did_you_mean(other, Metric::WORDS)
-                .or_else(|| Some(format!("it is one of {}", words(&Metric::WORDS))));
+                .or_else(|| Some(format!("it is one of {}", listed(&Metric::WORDS))));
             reader.diagnostics.push(diagnostic);
             return None;
         }
@@ -249,7 +230,6 @@ fn datapoints(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<(u32, u32)
 }
 
 fn missing(node: Option<&Node>, reader: &mut Reader<'_>) -> Missing {
-    const WORDS: [&str; 4] = ["missing", "breaching", "notBreaching", "ignore"];
     let Some(node) = node else {
         return Missing::default();
     };
@@ -261,7 +241,7 @@ fn missing(node: Option<&Node>, reader: &mut Reader<'_>) -> Missing {
         "ignore" => Missing::Ignore,
         _ => {
             let mut diagnostic = node.error(format!("`{written}` is no way to treat missing data"));
-            diagnostic.help = suggest::did_you_mean(&written, WORDS).or_else(|| {
+            diagnostic.help = suggest::did_you_mean(&written, words::MISSING).or_else(|| {
                 Some("write `missing`, `breaching`, `notBreaching` or `ignore`".to_owned())
             });
             reader.diagnostics.push(diagnostic);
@@ -277,7 +257,7 @@ pub(super) fn notify(node: Option<&Node>, reader: &mut Reader<'_>) -> BTreeMap<S
         let Some(channel) = block(Some(&entry.value), name, reader) else {
             continue;
         };
-        keys(channel, name, &["webhook", "email"], reader);
+        keys(channel, name, &words::CHANNEL, reader);
         let webhook = word(channel.get("webhook"), "webhook", reader);
         let email = word(channel.get("email"), "email", reader);
         if let (Some(email), Some(node)) = (&email, channel.get("email"))
@@ -300,20 +280,7 @@ pub(super) fn notify(node: Option<&Node>, reader: &mut Reader<'_>) -> BTreeMap<S
 
 /// `x-cais.aws` of a service.
 fn aws(node: &Node, reader: &mut Reader<'_>) -> ServiceAws {
-    const KEYS: [&str; 11] = [
-        "cpu",
-        "memory",
-        "architecture",
-        "spot",
-        "execute_command",
-        "egress",
-        "permissions",
-        "schedule",
-        "managed",
-        "node_type",
-        "multi_az",
-    ];
-    keys(node, "aws", &KEYS, reader);
+    keys(node, "aws", &words::SERVICE_AWS, reader);
     ServiceAws {
         cpu: cpu(node.get("cpu"), reader),
         memory: memory(node.get("memory"), reader),
@@ -409,13 +376,17 @@ fn permissions(node: Option<&Node>, reader: &mut Reader<'_>) -> Vec<Permission> 
         let Some(item) = block(Some(item), "permissions", reader) else {
             continue;
         };
-        keys(item, "permissions", &["actions", "resources"], reader);
+        keys(item, "permissions", &words::PERMISSION, reader);
         let actions = texts(item.get("actions")).unwrap_or_default();
         let resources = texts(item.get("resources")).unwrap_or_default();
         if actions.is_empty() || resources.is_empty() {
             reader.error(item, "a permission needs `actions` and `resources`");
         }
         for (list, name) in [(&actions, "actions"), (&resources, "resources")] {
+            let items = item.get(name).and_then(Node::as_sequence);
+            if let Some(odd) = items.into_iter().flatten().find(|item| !is_scalar(item)) {
+                reader.error(odd, format!("`{name}` is a list of texts"));
+            }
             if list.iter().any(|entry| entry == "*") {
                 let place = item.get(name).unwrap_or(item);
                 reader.error(
@@ -533,7 +504,7 @@ pub(super) fn located_texts(
         .collect()
 }
 
-fn words(words: &[&str]) -> String {
+fn listed(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     words.join(", ")
 }

@@ -230,6 +230,8 @@ enum Command {
     Infra(infra::InfraArgs),
     /// Write a compose.yaml for the programs in this folder
     Init(init::InitArgs),
+    /// Print the JSON schema of a Compose file with x-cais, for editors
+    Schema,
     /// Print the script by which a shell completes verbs, services, revisions
     Completion(completion::CompletionArgs),
     /// Print the version
@@ -249,6 +251,7 @@ impl Command {
                 | Self::Infra(_)
                 | Self::Init(_)
                 | Self::Completion(_)
+                | Self::Schema
                 | Self::Version
                 | Self::Hidden(_)
         )
@@ -311,6 +314,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Command::Verify(_) | Command::Lock(_) | Command::Destroy(_) => Err(elsewhere::not_here()),
         Command::Infra(args) => infra::run(&global, &args),
         Command::History(args) => history::history(&global, &args),
+        Command::Schema => output::print_json(&cais_model::editor_schema()),
         Command::Init(args) => init::run(&global, &args),
         Command::Completion(args) => completion::run(&args),
         command => tokio::runtime::Builder::new_current_thread()
@@ -351,6 +355,7 @@ fn dispatch(cli: Cli) -> Outcome {
                     | Command::Infra(_)
                     | Command::Init(_)
                     | Command::Completion(_)
+                    | Command::Schema
                     | Command::History(_) => {
                         unreachable!("dispatched above")
                     }
