@@ -2,6 +2,7 @@
 //! commands, so that what runs there was tested here. Pure: the files belong to the caller.
 
 use crate::files::Files;
+use crate::names::Names;
 
 mod deploy;
 mod infrastructure;
@@ -13,6 +14,8 @@ mod yaml;
 /// What a pipeline is made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipeline {
+    /// The stack's name, which the buckets of states begin with.
+    pub project: String,
     /// What describes the infrastructure.
     pub iac: Iac,
     /// Where images are pushed to.
@@ -98,6 +101,12 @@ impl Pipeline {
         vec![flags, cais]
     }
 
+    /// What the infrastructure of an environment reads: its bucket of states, in the account of the role that the step `role` took.
+    fn state_bucket(&self, environment: &str, role: &str) -> String {
+        let account = format!("${{{{ steps.{role}.outputs.aws-account-id }}}}");
+        Names::new(&self.project, environment).state_bucket(&account)
+    }
+
     /// Branches whose pushes deploy.
     fn branches(&self) -> Vec<&str> {
         let staging = self.staging_branch.as_deref();
@@ -154,6 +163,7 @@ mod tests {
 
     fn pipeline(iac: Iac, registry: Registry) -> Pipeline {
         Pipeline {
+            project: "shop".into(),
             iac,
             registry,
             staging_branch: None,

@@ -1,7 +1,7 @@
 //! `infrastructure.yml`: only when its files changed. A pull request sees the plan as a comment; main applies it, environment after environment.
 
 use super::step::{
-    self, Job, OWN_BRANCH, PULUMI, TERRAFORM, aws, checkout, comment, run, suffix, uses,
+    self, Job, OWN_BRANCH, PULUMI, TERRAFORM, aws, checkout, comment, run, suffix, uses, with,
 };
 use super::yaml::{Yaml, map, pairs};
 use super::{Iac, Pipeline};
@@ -61,12 +61,12 @@ fn tool(pipeline: &Pipeline) -> Vec<Yaml> {
             uses(
                 "Install Pulumi",
                 PULUMI,
-                pairs([("pulumi-version", "3.150.0".into())]),
+                pairs([("pulumi-version", "3.270.0".into())]),
             ),
             run(
                 "Install the program's packages",
                 &[],
-                "for root in foundation services; do\n  npm ci --ignore-scripts --prefix \"infra/pulumi/$root\"\ndone",
+                "npm ci --ignore-scripts --prefix infra/pulumi",
             ),
         ],
     }
@@ -99,11 +99,16 @@ fn plan(pipeline: &Pipeline) -> Job {
     job.steps.extend(tool(pipeline));
     for environment in &pipeline.environments {
         let variable = format!("AWS_PLAN_ROLE_{}", suffix(environment));
-        job.steps
-            .push(aws(&format!("Read {environment}"), &variable));
-        job.steps.push(run(
+        job.steps.push(with(
+            aws(&format!("Read {environment}"), &variable),
+            "id",
+            environment,
+        ));
+        job.steps.push(on_roots(
+            pipeline,
             &format!("Plan {environment}"),
-            &[("ENVIRONMENT", environment)],
+            environment,
+            environment,
             plan_script(pipeline.iac),
         ));
     }
@@ -111,12 +116,32 @@ fn plan(pipeline: &Pipeline) -> Job {
     job
 }
 
+/// A step on both roots of an environment, with what they ask for. Where the Compose file names the account, they ask for no bucket;
+/// a variable that Terraform has no use for it leaves alone.
+fn on_roots(pipeline: &Pipeline, name: &str, environment: &str, role: &str, script: &str) -> Yaml {
+    let bucket = pipeline.state_bucket(environment, role);
+    let tag = format!("${{{{ vars.IMAGE_TAG_{} }}}}", suffix(environment));
+    let environment = ("ENVIRONMENT", environment);
+    match pipeline.iac {
+        Iac::Terraform => run(
+            name,
+            &[
+                environment,
+                ("TF_VAR_state_bucket", &bucket),
+                ("TF_VAR_image_tag", &tag),
+            ],
+            script,
+        ),
+        Iac::Pulumi => run(name, &[environment, ("STATE_BUCKET", &bucket)], script),
+    }
+}
+
 /// A plan locks nothing and changes nothing, so that a role that reads is enough.
 fn plan_script(iac: Iac) -> &'static str {
     match iac {
         Iac::Terraform => {
             "for root in foundation services; do\n  \
-               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" init -input=false -lockfile=readonly\n  \
+               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" init -input=false -lockfile=readonly -backend-config=\"bucket=$TF_VAR_state_bucket\"\n  \
                {\n    \
                  echo \"### Infrastructure of $ENVIRONMENT: $root\"\n    \
                  echo '```'\n    \
@@ -126,13 +151,31 @@ fn plan_script(iac: Iac) -> &'static str {
              done"
         }
         Iac::Pulumi => {
-            "for root in foundation services; do\n  \
+            "pulumi login \"s3://$STATE_BUCKET?region=$AWS_REGION\"\n\
+             for root in foundation services; do\n  \
                {\n    \
                  echo \"### Infrastructure of $ENVIRONMENT: $root\"\n    \
                  echo '```'\n    \
                  pulumi --cwd \"infra/pulumi/$root\" preview --stack \"$ENVIRONMENT\" --non-interactive --color never --diff\n    \
                  echo '```'\n  \
                } >>plan.md\n\
+             done"
+        }
+    }
+}
+
+fn apply_script(iac: Iac) -> &'static str {
+    match iac {
+        Iac::Terraform => {
+            "for root in foundation services; do\n  \
+               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" init -input=false -lockfile=readonly -backend-config=\"bucket=$TF_VAR_state_bucket\"\n  \
+               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" apply -input=false -auto-approve\n\
+             done"
+        }
+        Iac::Pulumi => {
+            "pulumi login \"s3://$STATE_BUCKET?region=$AWS_REGION\"\n\
+             for root in foundation services; do\n  \
+               pulumi --cwd \"infra/pulumi/$root\" up --stack \"$ENVIRONMENT\" --non-interactive --yes\n\
              done"
         }
     }
@@ -156,21 +199,14 @@ fn apply(pipeline: &Pipeline, environment: &str, before: &str) -> Job {
     ]);
     job.steps = vec![checkout(false)];
     job.steps.extend(tool(pipeline));
-    job.steps.push(aws("May apply", "AWS_APPLY_ROLE"));
-    let script = match pipeline.iac {
-        Iac::Terraform => {
-            "for root in foundation services; do\n  \
-               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" init -input=false -lockfile=readonly\n  \
-               terraform -chdir=\"infra/terraform/$ENVIRONMENT/$root\" apply -input=false -auto-approve\n\
-             done"
-        }
-        Iac::Pulumi => {
-            "for root in foundation services; do\n  \
-               pulumi --cwd \"infra/pulumi/$root\" up --stack \"$ENVIRONMENT\" --non-interactive --yes\n\
-             done"
-        }
-    };
     job.steps
-        .push(run("Apply", &[("ENVIRONMENT", environment)], script));
+        .push(with(aws("May apply", "AWS_APPLY_ROLE"), "id", "role"));
+    job.steps.push(on_roots(
+        pipeline,
+        "Apply",
+        environment,
+        "role",
+        apply_script(pipeline.iac),
+    ));
     job
 }

@@ -65,6 +65,7 @@ pub(super) fn is_of_environments(command: &Command) -> bool {
             | Command::Secret(_)
             | Command::Verify(_)
             | Command::Lock(_)
+            | Command::Push(_)
             | Command::Exec(_)
             | Command::Destroy(_)
     )

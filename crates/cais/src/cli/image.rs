@@ -36,16 +36,16 @@ pub(crate) struct BuildArgs {
 pub(crate) struct PushArgs {
     /// Push there instead of to each service's image: REPOSITORY/<service>, or where {service} stands in it
     #[arg(long, value_name = "REPOSITORY")]
-    repository: Option<String>,
+    pub(crate) repository: Option<String>,
     /// What the images are built for, as in linux/arm64; by default what the file says, else this machine
     #[arg(long, value_name = "PLATFORM", value_parser = parse_platform)]
-    platform: Option<Platform>,
+    pub(crate) platform: Option<Platform>,
     /// Push what was built last
     #[arg(long)]
-    no_build: bool,
+    pub(crate) no_build: bool,
     /// Only these; all when none is named
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    services: Vec<ServiceName>,
+    pub(crate) services: Vec<ServiceName>,
 }
 
 #[derive(Debug, Args)]
@@ -102,14 +102,29 @@ pub(crate) async fn build(global: &Global, args: BuildArgs) -> Outcome {
 
 pub(crate) async fn push(global: &Global, args: PushArgs) -> Outcome {
     let project = load(global, &args.services)?;
+    let registry = Registry {
+        repository: args.repository,
+        platform: args.platform,
+        credentials: None,
+    };
+    push_to(global, &project, args.services, args.no_build, registry).await
+}
+
+/// Pushes the services that are named, or all, to a registry.
+pub(crate) async fn push_to(
+    global: &Global,
+    project: &Project,
+    services: Vec<ServiceName>,
+    no_build: bool,
+    registry: Registry,
+) -> Outcome {
     let ours = |name: &ServiceName| {
         let service = &project.loaded.stack.services[name];
         service.build.is_some() || service.artifact.is_some()
     };
-    let named: BTreeSet<ServiceName> = args.services.into_iter().collect();
-    let mut services: BTreeSet<ServiceName> = match named.is_empty() {
+    let mut services: BTreeSet<ServiceName> = match services.is_empty() {
         true => project.loaded.stack.services.keys().cloned().collect(),
-        false => named.clone(),
+        false => services.into_iter().collect(),
     };
     services.retain(ours);
     if services.is_empty() {
@@ -118,17 +133,8 @@ pub(crate) async fn push(global: &Global, args: PushArgs) -> Outcome {
         );
         return print(global, &BTreeMap::new(), ImageRef::pinned);
     }
-    let registry = Registry {
-        repository: args.repository,
-        platform: args.platform,
-        credentials: None,
-    };
-    let which = if args.no_build {
-        Which::None
-    } else {
-        Which::All
-    };
-    let pushed = with_display(global, &project, async |display| {
+    let which = if no_build { Which::None } else { Which::All };
+    let pushed = with_display(global, project, async |display| {
         image::build_and_resolve(
             &project.images(),
             &services,

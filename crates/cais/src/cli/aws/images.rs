@@ -1,10 +1,11 @@
 //! Which image each service is to run, by digest: built and pushed, or looked up in the registry by its tag.
 
 use super::{Target, failure};
-use crate::cli::output;
+use crate::cli::image::PushArgs;
+use crate::cli::{self, Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image::{self, Credentials, Destination, Event, Images, Registry, Report, Which};
-use cais_model::name::ServiceName;
+use cais_model::name::{EnvironmentName, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The registry's host where it is not the account's own, as AWS_ENDPOINT_URL names other endpoints.
@@ -74,16 +75,7 @@ pub(super) async fn built(
     if built.is_empty() || no_build {
         return Ok(BTreeMap::new());
     }
-    let access = target.session.registry().await.map_err(failure)?;
-    let host = std::env::var(REGISTRY).unwrap_or(access.host);
-    let registry = Registry {
-        repository: Some(format!("{host}/{}/{{service}}", target.names.prefix())),
-        platform: None,
-        credentials: Some(Credentials {
-            user: access.user,
-            password: access.password,
-        }),
-    };
+    let registry = registry(target).await?;
     let images = Images {
         loaded: &target.project.loaded,
         paths: &target.project.paths,
@@ -97,6 +89,41 @@ pub(super) async fn built(
         .into_iter()
         .map(|(service, image)| (service, image.pinned()))
         .collect())
+}
+
+/// `cais -E ENV push`: to the account's own registry, unless a repository is named.
+pub(super) async fn push(global: &Global, name: &EnvironmentName, args: PushArgs) -> Outcome {
+    if args.repository.is_some() {
+        return cli::image::push(global, args).await;
+    }
+    let target = Target::open(global, name).await?;
+    target.show(global);
+    let registry = Registry {
+        platform: args.platform,
+        ..registry(&target).await?
+    };
+    cli::image::push_to(
+        global,
+        &target.project,
+        args.services,
+        args.no_build,
+        registry,
+    )
+    .await
+}
+
+/// The account's own registry: a repository for each service of the environment.
+async fn registry(target: &Target) -> Outcome<Registry> {
+    let access = target.session.registry().await.map_err(failure)?;
+    let host = std::env::var(REGISTRY).unwrap_or(access.host);
+    Ok(Registry {
+        repository: Some(format!("{host}/{}/{{service}}", target.names.prefix())),
+        platform: None,
+        credentials: Some(Credentials {
+            user: access.user,
+            password: access.password,
+        }),
+    })
 }
 
 /// What is heard of a build, as lines.

@@ -50,6 +50,7 @@ pub(super) fn dispatch(global: &Global, name: &EnvironmentName, command: Command
                 Command::Verify(args) => verify::run(global, name, &args).await,
                 Command::Lock(args) => lock::run(global, name, &args).await,
                 Command::Destroy(args) => destroy::run(global, name, &args).await,
+                Command::Push(args) => images::push(global, name, args).await,
                 Command::Exec(args) => exec::run(global, name, &args).await,
                 _ => Err(super::elsewhere::only_here(name)),
             }

@@ -43,7 +43,7 @@ enum RegistryName {
 pub(super) fn run(global: &Global, args: &InitArgs) -> Outcome {
     let project = Project::load(global)?;
     let root = project.loaded.stack.directory.clone();
-    let pipeline = pipeline(global, &merged(args, &root), &root)?;
+    let pipeline = pipeline(global, &merged(args, &root), &project)?;
     let files = github::workflows(&pipeline);
     if args.check {
         check(global, &files, &root)
@@ -79,7 +79,8 @@ fn before(root: &Path) -> Option<InitArgs> {
         .map(|line| line.args)
 }
 
-fn pipeline(global: &Global, args: &InitArgs, root: &Path) -> Outcome<Pipeline> {
+fn pipeline(global: &Global, args: &InitArgs, project: &Project) -> Outcome<Pipeline> {
+    let root = &project.loaded.stack.directory;
     let mut environments: Vec<String> = project::environments(global)?
         .into_iter()
         .map(|name| name.to_string())
@@ -105,6 +106,7 @@ fn pipeline(global: &Global, args: &InitArgs, root: &Path) -> Outcome<Pipeline> 
         }
     };
     Ok(Pipeline {
+        project: project.name().to_string(),
         iac: match args.iac {
             Some(IacName::Pulumi) => Iac::Pulumi,
             _ => Iac::Terraform,
@@ -303,6 +305,7 @@ mod tests {
             check: false,
         };
         let pipeline = Pipeline {
+            project: "shop".into(),
             iac: Iac::Pulumi,
             registry: Registry::Ghcr,
             staging_branch: Some("develop".into()),
