@@ -102,6 +102,43 @@ impl Error {
         }
     }
 
+    /// No answer.
+    pub(super) fn unreachable(operation: &'static str, message: String) -> Self {
+        Self {
+            kind: Kind::Unreachable,
+            ..Self::not_found(operation, message)
+        }
+    }
+
+    /// Nobody to ask as.
+    pub(super) fn credentials(operation: &'static str, message: String) -> Self {
+        Self {
+            kind: Kind::Credentials,
+            ..Self::not_found(operation, message)
+        }
+    }
+
+    /// AWS's no to a request that the SDK did not send.
+    pub(super) fn answered(
+        operation: &'static str,
+        code: Option<String>,
+        message: String,
+        status: u16,
+    ) -> Self {
+        let message = if message.is_empty() {
+            format!("HTTP {status} without a message")
+        } else {
+            message.trim_end_matches('.').to_owned()
+        };
+        Self {
+            kind: kind_of(code.as_deref().unwrap_or_default(), Some(status)),
+            operation,
+            code,
+            message,
+            request_id: None,
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         Some(match self.kind {
@@ -180,7 +217,11 @@ fn kind<E>(
         }
         _ => {}
     }
-    let code = code.unwrap_or_default();
+    kind_of(code.unwrap_or_default(), status)
+}
+
+/// What kind of no an answer is, by its code and HTTP status.
+fn kind_of(code: &str, status: Option<u16>) -> Kind {
     let has = |words: &[&str]| words.iter().any(|word| code.contains(word));
     if has(&[
         "Throttl",

@@ -11,6 +11,7 @@ pub mod roles;
 pub mod scaling;
 pub mod secrets;
 pub mod session;
+mod signed;
 pub mod targets;
 pub mod tasks;
 

@@ -2,6 +2,7 @@
 
 use super::error::{Error, Kind};
 use super::session::Session;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum};
 
 /// What IAM says about one action.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -32,8 +33,8 @@ impl Session {
         }
     }
 
-    /// What the caller may do of these actions, by IAM's own simulation of its policies. Policies of the organisation
-    /// and of resources are not part of it.
+    /// What the caller may do of these actions with this resource (`*` where the action has none), by IAM's own simulation
+    /// of its policies. Policies of the organisation and of resources are not part of it.
     ///
     /// # Errors
     /// AWS's no; as a rule, the caller may not ask.
@@ -41,12 +42,21 @@ impl Session {
         &self,
         caller: &str,
         actions: &[&str],
+        resource: &str,
     ) -> Result<Vec<Permission>, Error> {
+        // A role is passed to ECS's tasks: a policy that says so would not match without it.
+        let passed_to = ContextEntry::builder()
+            .context_key_name("iam:PassedToService")
+            .context_key_type(ContextKeyTypeEnum::String)
+            .context_key_values("ecs-tasks.amazonaws.com")
+            .build();
         let answer = self
             .iam()
             .simulate_principal_policy()
             .policy_source_arn(principal(caller))
             .set_action_names(Some(actions.iter().map(|&a| a.to_owned()).collect()))
+            .resource_arns(resource)
+            .context_entries(passed_to)
             .send()
             .await
             .map_err(|error| Error::of("iam:SimulatePrincipalPolicy", &error))?;

@@ -104,6 +104,15 @@ impl Session {
         self.calls.lock().first
     }
 
+    pub(super) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Counts a call that does not go through one of the SDK's clients.
+    pub(super) fn count(&self, operation: &str) {
+        self.calls.count(operation.to_owned());
+    }
+
     /// Who calls.
     ///
     /// # Errors
@@ -182,6 +191,12 @@ struct Counted {
 }
 
 impl Calls {
+    fn count(&self, name: String) {
+        let mut counted = self.lock();
+        counted.first.get_or_insert_with(Instant::now);
+        *counted.by_operation.entry(name).or_default() += 1;
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Counted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -204,9 +219,7 @@ impl Intercept for Calls {
             || "unknown".to_owned(),
             |m| format!("{}:{}", m.service(), m.name()),
         );
-        let mut counted = self.lock();
-        counted.first.get_or_insert_with(Instant::now);
-        *counted.by_operation.entry(name).or_default() += 1;
+        self.count(name);
         Ok(())
     }
 }

@@ -54,7 +54,8 @@ pub(crate) struct DestroyArgs {
 pub(super) fn is_of_environments(command: &Command) -> bool {
     matches!(
         command,
-        Command::Deploy(_)
+        Command::Plan(_)
+            | Command::Deploy(_)
             | Command::Rollback(_)
             | Command::History(_)
             | Command::Events(_)

@@ -26,10 +26,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct PlanArgs {
     /// End with exit code 6 when a deploy would change something
     #[arg(long)]
-    exit_code: bool,
+    pub(super) exit_code: bool,
     /// Only these services
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
-    services: Vec<ServiceName>,
+    pub(super) services: Vec<ServiceName>,
 }
 
 /// What would happen to one service.

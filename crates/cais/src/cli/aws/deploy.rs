@@ -26,12 +26,45 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: DeployArg
     let Some(named) = args.selected(&target.project)? else {
         return Ok(());
     };
-    let services = target.services(&named).await?;
+    let services = changed_or_named(&target, &args, &named).await?;
+    if services.is_empty() {
+        output::note(&format!(
+            "what changed is not deployed by itself: {}",
+            named
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ));
+        return Ok(());
+    }
     target.confirm(global, "deploy")?;
     let held = Held::take(&target, "deploy", args.aws.no_lock).await?;
     let outcome = deploy(global, &target, &args, services).await;
     held.release(&target).await;
     outcome
+}
+
+/// What a person names has to be there; of what changed, a cache that AWS runs or a one-shot task is no ECS service. A
+/// one-shot task that changed goes with the services that wait for it.
+async fn changed_or_named(
+    target: &Target,
+    args: &DeployArgs,
+    named: &[ServiceName],
+) -> Outcome<Vec<(ServiceName, Service)>> {
+    if args.changed_since.is_none() {
+        return target.services(named).await;
+    }
+    let mut services = target.services(&[]).await?;
+    services.retain(|(name, live)| {
+        let waits_for_change = || {
+            jobs::awaited(target, [(name, live)])
+                .iter()
+                .any(|(job, _)| named.contains(job))
+        };
+        named.contains(name) || waits_for_change()
+    });
+    Ok(services)
 }
 
 async fn deploy(

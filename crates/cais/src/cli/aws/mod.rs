@@ -11,7 +11,9 @@ mod jobs;
 mod lock;
 mod logs;
 mod plan;
+mod preview;
 mod rollback;
+mod room;
 mod scale;
 mod secret;
 mod show;
@@ -38,6 +40,7 @@ pub(super) fn dispatch(global: &Global, name: &EnvironmentName, command: Command
         .map_err(|error| Failure::new(Exit::Error, format!("cannot start: {error}")))?
         .block_on(async {
             match command {
+                Command::Plan(args) => preview::run(global, name, &args).await,
                 Command::Deploy(args) => deploy::run(global, name, args).await,
                 Command::Rollback(args) => rollback::run(global, name, args).await,
                 Command::History(args) => history::history(global, name, &args).await,

@@ -1,6 +1,7 @@
 //! `cais verify -E ENV`: everything a deploy will need, asked for before it; each line passed or failed, with what to do.
 
 use super::Target;
+use super::room::Room;
 use crate::cli::elsewhere::VerifyArgs;
 use crate::cli::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
@@ -10,29 +11,12 @@ use cais_aws::service::Service;
 use cais_model::name::{EnvironmentName, ServiceName};
 use cais_model::stack::FileOrigin;
 use serde::Serialize;
-
-/// What a deploy does, as IAM calls it.
-const ACTIONS: [&str; 14] = [
-    "ecs:DescribeServices",
-    "ecs:UpdateService",
-    "ecs:RegisterTaskDefinition",
-    "ecs:DescribeTaskDefinition",
-    "ecs:ListServiceDeployments",
-    "ecs:DescribeServiceDeployments",
-    "ecs:StopServiceDeployment",
-    "ecs:ListTasks",
-    "ecs:DescribeTasks",
-    "ecr:GetAuthorizationToken",
-    "ecr:PutImage",
-    "logs:GetLogEvents",
-    "logs:FilterLogEvents",
-    "iam:PassRole",
-];
+use serde_json::Value;
 
 /// How one question was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Answer {
+pub(super) enum Answer {
     Passed,
     Failed,
     /// It could not be asked; a deploy may work all the same.
@@ -51,19 +35,25 @@ struct Line {
 
 /// The lines so far.
 #[derive(Default)]
-struct Report(Vec<Line>);
+pub(super) struct Report(Vec<Line>);
 
 impl Report {
-    fn passed(&mut self, subject: &str, question: &str, detail: impl Into<String>) {
+    pub(super) fn passed(&mut self, subject: &str, question: &str, detail: impl Into<String>) {
         self.push(subject, question, Answer::Passed, detail.into(), None);
     }
 
-    fn failed(&mut self, subject: &str, question: &str, detail: impl Into<String>, help: String) {
+    pub(super) fn failed(
+        &mut self,
+        subject: &str,
+        question: &str,
+        detail: impl Into<String>,
+        help: String,
+    ) {
         self.push(subject, question, Answer::Failed, detail.into(), Some(help));
     }
 
     /// AWS's no: what may not be asked is unknown, anything else failed.
-    fn error(&mut self, subject: &str, question: &str, error: &Error) {
+    pub(super) fn error(&mut self, subject: &str, question: &str, error: &Error) {
         let answer = match error.kind {
             Kind::Denied | Kind::Throttled | Kind::Unreachable => Answer::Unknown,
             Kind::Credentials | Kind::NotFound | Kind::Conflict | Kind::Invalid => Answer::Failed,
@@ -71,7 +61,7 @@ impl Report {
         self.push(subject, question, answer, error.to_string(), error.help());
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         subject: &str,
         question: &str,
@@ -100,9 +90,9 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &VerifyAr
     let target = Target::open(global, name).await?;
     let mut report = Report::default();
     report.passed("account", "identity", target.identity.arn.clone());
-    permissions(&target, &mut report).await;
-    lock(&target, &mut report).await;
     let selected = target.selection(&args.services)?;
+    permissions(&target, &selected, &mut report).await;
+    lock(&target, &mut report).await;
     if let Some(cluster) = cluster(&target, &mut report).await {
         report.passed("account", "cluster", cluster);
         let wanted: Vec<String> = selected
@@ -115,10 +105,14 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &VerifyAr
             .await
         {
             Ok(found) => {
+                let mut room = Room::default();
                 for service in &selected {
                     let ecs = target.names.service(service.as_str());
                     match found.iter().find(|one| one.name == ecs) {
-                        Some(live) => self::service(&target, service, live, &mut report).await,
+                        Some(live) => {
+                            let running = self::service(&target, service, live, &mut report).await;
+                            room.add(live, running.as_ref());
+                        }
                         None if super::images::is_built(&target, service) => report.failed(
                             service.as_str(),
                             "service",
@@ -128,6 +122,7 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &VerifyAr
                         None => {}
                     }
                 }
+                room.ask(&target, &mut report).await;
             }
             Err(error) => report.error("account", "services", &error),
         }
@@ -147,41 +142,115 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &VerifyAr
     }
 }
 
-async fn permissions(target: &Target, report: &mut Report) {
-    match target
-        .session
-        .permissions(&target.identity.arn, &ACTIONS)
-        .await
-    {
-        Ok(answers) => {
-            let missing: Vec<&str> = answers
-                .iter()
-                .filter(|p| !p.allowed)
-                .map(|p| p.action.as_str())
-                .collect();
-            if missing.is_empty() {
-                report.passed(
-                    "account",
-                    "permissions",
-                    format!("{} of what a deploy does", answers.len()),
-                );
-            } else {
-                report.failed(
-                    "account",
-                    "permissions",
-                    format!("IAM does not allow {}", missing.join(", ")),
-                    "use the deploy role that the foundation makes, or give the identity these permissions".to_owned(),
-                );
+/// May the caller do what a deploy does, with this environment's own things? Policies that name resources answer otherwise
+/// about `*`.
+async fn permissions(target: &Target, selected: &[ServiceName], report: &mut Report) {
+    let question = "permissions";
+    let (mut asked, mut missing, mut no_push) = (0, Vec::new(), false);
+    for (actions, resource) in needed(target, selected) {
+        let session = &target.session;
+        let answers = session.permissions(&target.identity.arn, &actions, &resource);
+        match answers.await {
+            Ok(answers) => {
+                asked += answers.len();
+                for one in answers.into_iter().filter(|one| !one.allowed) {
+                    if one.action.starts_with("ecr:") {
+                        no_push = true;
+                    } else {
+                        missing.push(one.action);
+                    }
+                }
+            }
+            Err(error) => {
+                let detail = format!("cannot be asked: {error}");
+                return report.push("account", question, Answer::Unknown, detail, None);
             }
         }
-        Err(error) => report.push(
-            "account",
-            "permissions",
-            Answer::Unknown,
-            format!("cannot be asked: {error}"),
-            None,
-        ),
     }
+    if !missing.is_empty() {
+        let detail = format!("IAM does not allow {}", missing.join(", "));
+        let help =
+            "use the deploy role that the foundation makes, or give the identity these permissions";
+        return report.failed("account", question, detail, help.to_owned());
+    }
+    report.passed(
+        "account",
+        question,
+        format!("{asked} of what a deploy does"),
+    );
+    if no_push {
+        let detail =
+            "IAM does not allow to push images; deploy what was pushed before: `--tag TAG`";
+        report.push(
+            "account",
+            question,
+            Answer::Unknown,
+            detail.to_owned(),
+            None,
+        );
+    }
+}
+
+/// What a deploy does, as IAM calls it, and with what: a first service stands for all.
+fn needed(target: &Target, selected: &[ServiceName]) -> Vec<(Vec<&'static str>, String)> {
+    let account = &target.identity.account;
+    let region = target.session.region();
+    // The partition is the caller's: `aws`, `aws-cn`, `aws-us-gov`.
+    let partition = target.identity.arn.split(':').nth(1).unwrap_or("aws");
+    let cluster = target.names.cluster();
+    let service = selected.first().map_or("*", ServiceName::as_str);
+    let arn = |what: &str, rest: &str| format!("arn:{partition}:{what}:{region}:{account}:{rest}");
+    let ecs = target.names.service(service);
+    vec![
+        (
+            vec![
+                "ecs:DescribeTaskDefinition",
+                "ecs:RegisterTaskDefinition",
+                "secretsmanager:ListSecrets",
+            ],
+            "*".to_owned(),
+        ),
+        (
+            vec![
+                "ecs:DescribeServices",
+                "ecs:UpdateService",
+                "ecs:ListServiceDeployments",
+            ],
+            arn("ecs", &format!("service/{cluster}/{ecs}")),
+        ),
+        (
+            vec![
+                "ecs:DescribeServiceDeployments",
+                "ecs:StopServiceDeployment",
+            ],
+            arn("ecs", &format!("service-deployment/{cluster}/{ecs}/*")),
+        ),
+        (
+            vec!["ecs:DescribeTasks"],
+            arn("ecs", &format!("task/{cluster}/*")),
+        ),
+        (
+            vec!["logs:GetLogEvents", "logs:FilterLogEvents"],
+            arn(
+                "logs",
+                &format!("log-group:{}:*", target.names.log_group(service)),
+            ),
+        ),
+        (
+            vec!["iam:PassRole"],
+            format!(
+                "arn:{partition}:iam::{account}:role/{}",
+                target.names.task_role(service)
+            ),
+        ),
+        (
+            vec!["ecr:PutImage"],
+            arn(
+                "ecr",
+                &format!("repository/{}", target.names.repository(service)),
+            ),
+        ),
+    ]
 }
 
 async fn lock(target: &Target, report: &mut Report) {
@@ -230,7 +299,13 @@ async fn cluster(target: &Target, report: &mut Report) -> Option<String> {
     }
 }
 
-async fn service(target: &Target, name: &ServiceName, live: &Service, report: &mut Report) {
+/// Answers with the task definition that runs.
+async fn service(
+    target: &Target,
+    name: &ServiceName,
+    live: &Service,
+    report: &mut Report,
+) -> Option<Value> {
     let subject = name.as_str();
     report.passed(
         subject,
@@ -251,7 +326,16 @@ async fn service(target: &Target, name: &ServiceName, live: &Service, report: &m
             Err(error) => report.error(subject, "repository", &error),
         }
     }
-    image(target, name, live, report).await;
+    let running = match session.definition(&live.definition).await {
+        Ok(running) => Some(running),
+        Err(error) => {
+            report.error(subject, "task definition", &error);
+            None
+        }
+    };
+    if let Some(running) = &running {
+        image(target, name, running, report).await;
+    }
     for role in [
         target.names.execution_role(subject),
         target.names.task_role(subject),
@@ -292,16 +376,13 @@ async fn service(target: &Target, name: &ServiceName, live: &Service, report: &m
             Err(error) => report.error(subject, "target group", &error),
         }
     }
+    running
 }
 
 /// Is what runs now still in the registry? A task that ends is replaced from there.
-async fn image(target: &Target, name: &ServiceName, live: &Service, report: &mut Report) {
+async fn image(target: &Target, name: &ServiceName, running: &Value, report: &mut Report) {
     let subject = name.as_str();
-    let running = match target.session.definition(&live.definition).await {
-        Ok(running) => running,
-        Err(error) => return report.error(subject, "task definition", &error),
-    };
-    let Some(image) = definition::image_of(&running, &target.names.container(subject)) else {
+    let Some(image) = definition::image_of(running, &target.names.container(subject)) else {
         return;
     };
     let own = target.names.repository(subject);
