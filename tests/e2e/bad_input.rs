@@ -321,3 +321,40 @@ fn a_folder_of_somebody_else_is_refused() {
     check_on(&stack, "folder-of-somebody-else", "up -d", 1);
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// With the feature, these verbs ask AWS; `tests/ecs` tries that.
+#[cfg(not(feature = "aws"))]
+#[test]
+fn a_binary_without_aws_says_for_each_verb_how_to_get_one_that_has_it() {
+    let stack = Stack::new(WEB);
+    stack.write("compose.staging.yaml", "services: {}\n");
+    let verbs = [
+        "deploy -y",
+        "plan",
+        "rollback",
+        "history",
+        "events",
+        "status",
+        "ps",
+        "logs",
+        "scale web=2",
+        "exec web id",
+        "secret list",
+        "verify",
+        "lock",
+        "destroy",
+    ];
+    for verb in verbs {
+        let ran = stack.cais(&format!("-E staging {verb}")).ended_with(2);
+        assert!(
+            ran.stderr.contains("`staging` is on AWS"),
+            "{verb}: {ran:?}"
+        );
+        assert!(
+            ran.stderr
+                .contains("cargo build --release --features aws -p cais"),
+            "{verb}: {ran:?}"
+        );
+        assert_eq!(stack.machine.is_clean(), Ok(()), "after `{verb}`");
+    }
+}

@@ -1,4 +1,4 @@
-"""An ECS for tests: plays scripted traces of service deployments and knows nothing of how cais decides.
+"""An ECS for tests (and the one quota that `verify` asks for, which moto does not know): plays scripted traces of service deployments and knows nothing of how cais decides.
 
 Every request and every answer is checked against botocore's own model of the API, so the double cannot drift from what
 AWS accepts and sends. Usage: double.py SEED.json; prints its address on the first line and serves until it is killed.
@@ -15,7 +15,8 @@ import botocore.loaders
 import botocore.model
 import botocore.validate
 
-MODEL = botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model("ecs", "service-2"), "ecs")
+MODELS = {target: botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model(name, "service-2"), name)
+          for target, name in (("AmazonEC2ContainerServiceV20141113", "ecs"), ("ServiceQuotasV20190624", "service-quotas"))}
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:"
 
@@ -92,6 +93,7 @@ class Ecs:
         self.number = 0
         self.throttle_next = dict(seed.get("throttle", {}))
         self.run_exit = seed.get("run_exit", 0)
+        self.vcpus = seed.get("vcpus", 6.0)  # what an account has at first; None: nobody may ask
         for one in seed["services"]:
             self.seed(one)
 
@@ -289,6 +291,10 @@ class Ecs:
             task = self.start(service, "STOPPED")
             task["containers"][0]["exitCode"] = self.run_exit
             return {"tasks": [{k: v for k, v in task.items() if not k.startswith("_")}], "failures": []}
+        if operation == "GetServiceQuota":
+            if self.vcpus is None:
+                raise Refused("AccessDeniedException", "not authorized to perform: servicequotas:GetServiceQuota")
+            return {"Quota": {"ServiceCode": q["ServiceCode"], "QuotaCode": q["QuotaCode"], "Value": self.vcpus}}
         if operation == "ExecuteCommand":
             if not any(s.get("enableExecuteCommand") for s in self.services.values()):
                 raise Refused("InvalidParameterException", "The execute command failed because execute command was not enabled when the task was run.")
@@ -337,11 +343,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         ecs = self.ecs
-        operation = self.headers["x-amz-target"].split(".")[-1]
+        target, operation = self.headers["x-amz-target"].split(".")
         request = json.loads(self.rfile.read(int(self.headers["content-length"])) or b"{}")
         with ecs.lock:
             ecs.calls.append({"operation": operation, "at": time.time(), "request": request})
-            model = MODEL.operation_model(operation)
+            model = MODELS[target].operation_model(operation)
             bad = check(model.input_shape, request, operation)
             ecs.bad += bad
             try:

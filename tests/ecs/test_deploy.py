@@ -146,6 +146,15 @@ class Definitions(unittest.TestCase):
         self.assertEqual(request["executionRoleArn"], f"arn:aws:iam::{ACCOUNT}:role/stack-staging-clock-execution")
         self.assertIn({"key": "cais:version", "value": "3f9c2e1a4b7d"}, request["tags"])
 
+    def test_the_platform_of_the_file_becomes_the_tasks(self):
+        for platform, architecture in (("linux/arm64", "ARM64"), ("linux/amd64", "X86_64")):
+            world = World([{"name": "clock"}], compose(["clock"]) + f"    platform: {platform}\n", cluster=f"{architecture.lower().replace('_', '')}-staging")
+            self.addCleanup(world.close)
+            ran = world.cais("deploy -E staging -y --poll 50ms")
+            self.assertEqual(ran.code, 0, ran)
+            (request,) = self.registered(world)
+            self.assertEqual(request["runtimePlatform"], {"operatingSystemFamily": "LINUX", "cpuArchitecture": architecture})
+
     def test_status_names_what_differs_from_the_file(self):
         world = self.world("drift-staging")
         ran = world.cais("status -E staging")

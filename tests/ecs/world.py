@@ -86,7 +86,8 @@ class World:
     def environ(self):
         return KEYS | {
             "PATH": os.environ["PATH"], "HOME": str(self.root / "home"), "XDG_STATE_HOME": str(self.root / "state"), "XDG_RUNTIME_DIR": str(self.root / "run"),
-            "XDG_CONFIG_HOME": str(self.root / "config"), "AWS_ENDPOINT_URL": World.moto_url, "AWS_ENDPOINT_URL_ECS": self.ecs_url, "TERM": "xterm-256color",
+            "XDG_CONFIG_HOME": str(self.root / "config"), "AWS_ENDPOINT_URL": World.moto_url, "AWS_ENDPOINT_URL_ECS": self.ecs_url,
+            "AWS_ENDPOINT_URL_SERVICE_QUOTAS": self.ecs_url, "TERM": "xterm-256color",
         } | self.variables
 
     def start(self, words, **more):

@@ -161,6 +161,10 @@ fn compare(path: &str, live: &Value, wanted: &Value, found: &mut Vec<String>) {
             };
             named(path, &a, &b, found);
         }
+        // Named things are told one by one, so that `shown` sees which of them are values of the environment.
+        (Value::Null, Value::Array(b)) if b.iter().all(|one| one["name"].is_string()) => {
+            named(path, &[], b, found);
+        }
         (Value::Null, Value::Bool(false)) => {}
         (a, b) if a == b || same_text(a, b) => {}
         (a, b) => found.push(format!("{path}: {} → {}", shown(path, a), shown(path, b))),
@@ -302,6 +306,18 @@ mod tests {
             ]
         );
         assert_eq!(differences(&live(), &live()), Vec::<String>::new());
+        let mut bare = live();
+        bare["containerDefinitions"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("environment");
+        assert_eq!(
+            differences(&bare, &live()),
+            [
+                "containerDefinitions[web].environment[A]: (none) → \"A\"",
+                "containerDefinitions[web].environment[TOKEN]: (none) → \"TOKEN\"",
+            ]
+        );
 
         let mut without = request_of(&live());
         let container = without["containerDefinitions"][0].as_object_mut().unwrap();

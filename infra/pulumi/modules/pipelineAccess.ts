@@ -161,11 +161,15 @@ export class PipelineAccess extends pulumi.ComponentResource {
             Action: [
               "application-autoscaling:DescribeScalableTargets",
               "cloudwatch:DescribeAlarms",
+              "ec2:DescribeSubnets",
               "ecs:DescribeTaskDefinition",
               "ecs:ListTaskDefinitions",
               "ecs:RegisterTaskDefinition",
               "elasticloadbalancing:DescribeTargetGroups",
               "elasticloadbalancing:DescribeTargetHealth",
+              "logs:DescribeLogGroups",
+              "secretsmanager:ListSecrets",
+              "servicequotas:GetServiceQuota",
             ],
             Resource: "*",
           },
@@ -198,13 +202,18 @@ export class PipelineAccess extends pulumi.ComponentResource {
           },
           {
             Effect: "Allow",
+            Action: ["iam:GetRole"],
+            Resource: [pulumi.interpolate`arn:aws:iam::${callerIdentity.accountId}:role/${args.name}-*`],
+          },
+          {
+            Effect: "Allow",
             Action: ["iam:PassRole"],
             Resource: [pulumi.interpolate`arn:aws:iam::${callerIdentity.accountId}:role/${args.name}-*`],
             Condition: { StringEquals: { "iam:PassedToService": "ecs-tasks.amazonaws.com" } },
           },
           {
             Effect: "Allow",
-            Action: ["ecr:DescribeImages", "ecr:BatchGetImage"],
+            Action: ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeRepositories"],
             Resource: args.repositoryArns,
           },
           {

@@ -456,7 +456,7 @@ fn service(one: &ecs::Service) -> Service {
     Service {
         name: one
             .service_name()
-            .map_or_else(|| short(one.service_arn().unwrap_or_default()), |n| n)
+            .unwrap_or_else(|| short(one.service_arn().unwrap_or_default()))
             .to_owned(),
         arn: one.service_arn().unwrap_or_default().to_owned(),
         status: one.status().unwrap_or_default().to_owned(),

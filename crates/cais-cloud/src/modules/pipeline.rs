@@ -159,11 +159,15 @@ fn deploy() -> Vec<Value> {
             &[
                 "application-autoscaling:DescribeScalableTargets",
                 "cloudwatch:DescribeAlarms",
+                "ec2:DescribeSubnets",
                 "ecs:DescribeTaskDefinition",
                 "ecs:ListTaskDefinitions",
                 "ecs:RegisterTaskDefinition",
                 "elasticloadbalancing:DescribeTargetGroups",
                 "elasticloadbalancing:DescribeTargetHealth",
+                "logs:DescribeLogGroups",
+                "secretsmanager:ListSecrets",
+                "servicequotas:GetServiceQuota",
             ],
             "*",
         ),
@@ -193,6 +197,7 @@ fn deploy() -> Vec<Value> {
                 named("ecs", "task-definition/", "-*:*"),
             ]),
         ),
+        allow(&["iam:GetRole"], list([roles_of_environment()])),
         allow_if(
             &["iam:PassRole"],
             list([roles_of_environment()]),
@@ -202,7 +207,11 @@ fn deploy() -> Vec<Value> {
             )]),
         ),
         allow(
-            &["ecr:DescribeImages", "ecr:BatchGetImage"],
+            &[
+                "ecr:BatchGetImage",
+                "ecr:DescribeImages",
+                "ecr:DescribeRepositories",
+            ],
             input("repository_arns"),
         ),
         allow(

@@ -12,5 +12,5 @@ pub(super) fn dispatch(_global: &Global, name: &EnvironmentName, command: Comman
         Exit::Usage,
         format!("`{name}` is on AWS, and this cais was built without it"),
     )
-    .help("take a release, or build it from the source: `cargo build --release --features aws -p cais`"))
+    .help("take a release, or build it from the source: `cargo build --release --features aws -p cais` (Rust 1.94.1 or later)"))
 }

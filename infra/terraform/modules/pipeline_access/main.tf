@@ -121,11 +121,15 @@ resource "aws_iam_role_policy" "deploy" {
         Action = [
           "application-autoscaling:DescribeScalableTargets",
           "cloudwatch:DescribeAlarms",
+          "ec2:DescribeSubnets",
           "ecs:DescribeTaskDefinition",
           "ecs:ListTaskDefinitions",
           "ecs:RegisterTaskDefinition",
           "elasticloadbalancing:DescribeTargetGroups",
           "elasticloadbalancing:DescribeTargetHealth",
+          "logs:DescribeLogGroups",
+          "secretsmanager:ListSecrets",
+          "servicequotas:GetServiceQuota",
         ]
         Resource = "*"
       },
@@ -158,6 +162,13 @@ resource "aws_iam_role_policy" "deploy" {
       },
       {
         Effect = "Allow"
+        Action = ["iam:GetRole"]
+        Resource = [
+          "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${var.name}-*",
+        ]
+      },
+      {
+        Effect = "Allow"
         Action = ["iam:PassRole"]
         Resource = [
           "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${var.name}-*",
@@ -166,7 +177,7 @@ resource "aws_iam_role_policy" "deploy" {
       },
       {
         Effect   = "Allow"
-        Action   = ["ecr:DescribeImages", "ecr:BatchGetImage"]
+        Action   = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeRepositories"]
         Resource = var.repository_arns
       },
       {

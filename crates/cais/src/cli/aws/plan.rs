@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The tag that names the commit of a definition's image.
 const VERSION: &str = "cais:version";
 
+/// The tag that keeps the path which the load balancer asked when a definition was deployed.
+const HEALTH: &str = "cais:health";
+
 /// One service that is going to be moved.
 #[derive(Debug, Clone)]
 pub(super) struct Move {
@@ -111,6 +114,10 @@ async fn one(
     }
     let mut tags = vec![(FINGERPRINT, &fingerprint[..16])];
     tags.extend(wish.version.as_deref().map(|version| (VERSION, version)));
+    let path = health_path(target, live)
+        .await
+        .filter(|path| fits_a_tag(path));
+    tags.extend(path.as_deref().map(|path| (HEALTH, path)));
     let can_go_back = target
         .session
         .list_deployments(&target.names.cluster(), &live.name, 50)
@@ -129,6 +136,42 @@ async fn one(
         force: is_same,
         can_go_back,
     }))
+}
+
+/// The path that the load balancer asks the service's tasks; `None` where there is none, or it may not be asked for.
+async fn health_path(target: &Target, live: &Service) -> Option<String> {
+    let [group] = live.target_groups.as_slice() else {
+        return None;
+    };
+    target.session.target_group(group).await.ok()?.path
+}
+
+/// Letters, digits and these are what ECS takes in a tag; a path with others is not kept.
+fn fits_a_tag(path: &str) -> bool {
+    path.len() <= 256
+        && path
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-=._:/@".contains(c))
+}
+
+/// The path that this definition's tasks were asked at, and the one that is asked now, where they differ: the load
+/// balancer has one path for both revisions while a rollback is under way, so nothing here can move it.
+pub(super) async fn moved_health(
+    target: &Target,
+    live: &Service,
+    definition: &str,
+) -> Outcome<Option<(String, String)>> {
+    let Some(now) = health_path(target, live).await else {
+        return Ok(None);
+    };
+    let to = target
+        .session
+        .definition(definition)
+        .await
+        .map_err(failure)?;
+    Ok(definition::tag(&to, HEALTH)
+        .filter(|then| *then != now)
+        .map(|then| (then.to_owned(), now.clone())))
 }
 
 /// What runs, with another image in it.

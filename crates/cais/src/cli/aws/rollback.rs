@@ -69,6 +69,16 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: RollbackA
             family_revision(&one.definition)
         ));
     }
+    for one in &moves {
+        let moved = plan::moved_health(&target, &one.live, &one.definition).await?;
+        if let Some((then, now)) = moved {
+            output::note(&format!(
+                "the load balancer asks `{}` at {now}, and {} was asked at {then}: if it does not answer there, ECS ends this rollback; apply the infrastructure of that commit first",
+                one.service,
+                family_revision(&one.definition)
+            ));
+        }
+    }
     target.confirm(global, "roll back")?;
     let held = Held::take(&target, "rollback", args.aws.no_lock).await?;
     let outcome = go_back(global, &target, &args, moves).await;
