@@ -118,7 +118,7 @@ pub(super) async fn events(global: &Global, name: &EnvironmentName, args: &Event
             }
             Err(error) if tail.is_some() => return Err(error),
             Err(error) => {
-                output::note(&format!("AWS does not answer, and is asked again: {error}"))
+                output::note(&format!("AWS does not answer, and is asked again: {error}"));
             }
         }
         events.sort_by_key(|event| event.at);

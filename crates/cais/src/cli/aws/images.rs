@@ -133,7 +133,7 @@ impl Report for Said {
     fn event(&self, service: &ServiceName, event: Event<'_>) {
         match event {
             Event::Step(text) | Event::Output(text) => {
-                output::say(&format!("  {service:<14} {text}"))
+                output::say(&format!("  {service:<14} {text}"));
             }
             Event::Done(image) => output::say(&format!("  {service:<14} {}", image.pinned())),
             Event::Warning(_) | Event::Bytes { .. } => {}

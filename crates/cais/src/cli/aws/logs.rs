@@ -72,7 +72,7 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &LogsArgs
             Ok(mut lines) => {
                 failures = 0;
                 if let Some(Tail::PerTask(n)) = tail.take() {
-                    keep_last(&mut lines, usize::try_from(*n).unwrap_or(usize::MAX));
+                    keep_last(&mut lines, *n);
                 }
                 lines
                     .iter()
