@@ -12,6 +12,7 @@ mod build;
 pub(crate) mod cloud;
 mod container;
 mod develop;
+mod places;
 mod resources;
 
 pub use build::{Artifact, Build};
@@ -24,6 +25,7 @@ pub use container::{
     IpamPool, Logging, Mount, MountKind, Names, Network, NetworkMode, PullPolicy, Rights, Volume,
 };
 pub use develop::{WatchAction, WatchRule};
+pub use places::Places;
 pub use resources::{Amounts, Resources};
 
 /// All services of one Compose project.
@@ -47,6 +49,8 @@ pub struct Stack {
     pub listen: SocketAddr,
     /// Its place on AWS, and who is told of alarms.
     pub cloud: StackCloud,
+    /// Where its values stand.
+    pub places: Places,
 }
 
 /// One entry under `services:`.

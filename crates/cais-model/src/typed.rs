@@ -62,6 +62,7 @@ pub(crate) fn stack(
         services,
         listen: top.listen,
         cloud: top.cloud,
+        places: Places::of(tree),
     }
 }
 

@@ -140,7 +140,8 @@ impl Plan<'_> {
     /// The channels' names; one of its own where the file has none.
     fn channels(&self) -> Vec<&str> {
         let named: Vec<&str> = self.stack.cloud.notify.keys().map(String::as_str).collect();
-        if named.is_empty() {
+        let has_alarms = self.services.iter().any(|it| !watches(it).is_empty());
+        if named.is_empty() && has_alarms {
             vec![DEFAULT_CHANNEL]
         } else {
             named

@@ -9,7 +9,8 @@ const WIDTH: i64 = 12;
 const HEIGHT: i64 = 6;
 
 impl Plan<'_> {
-    pub(super) fn dashboard(&self) -> Instance {
+    /// `None` where nothing stays that could be looked at.
+    pub(super) fn dashboard(&self) -> Option<Instance> {
         let mut widgets: Vec<Value> = Vec::new();
         let staying = self.services.iter().filter(|planned| planned.stays());
         for (row, planned) in staying.enumerate() {
@@ -29,9 +30,13 @@ impl Plan<'_> {
                 ));
             }
         }
-        Instance::new("dashboard", "dashboard", "main")
+        if widgets.is_empty() {
+            return None;
+        }
+        let dashboard = Instance::new("dashboard", "dashboard", "main")
             .set("name", self.names.dashboard())
-            .set("body", json(map([("widgets", Value::List(widgets))])))
+            .set("body", json(map([("widgets", Value::List(widgets))])));
+        Some(dashboard)
     }
 
     fn widget(&self, x: i64, y: i64, title: &str, metrics: Vec<Value>) -> Value {

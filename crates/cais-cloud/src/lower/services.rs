@@ -45,7 +45,7 @@ impl Plan<'_> {
             self.service(&mut root, planned);
         }
         self.connections(&mut root);
-        root.instances.push(self.dashboard());
+        root.instances.extend(self.dashboard());
         tell(
             &mut root,
             "cluster_name",
