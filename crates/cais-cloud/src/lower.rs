@@ -137,9 +137,9 @@ fn plan<'s>(
             Err(found) => diagnostics.extend(found),
         }
     }
-    check_names(&names, &services, diagnostics);
+    check_names(stack, &names, &services, diagnostics);
     for planned in &services {
-        check_service(planned, diagnostics);
+        check_service(stack, planned, diagnostics);
     }
     alarms::check(stack, &services, diagnostics);
     let place = place::of(stack, aws, &services, diagnostics)?;
@@ -176,7 +176,12 @@ fn kind(stack: &Stack, service: &Service) -> Kind {
 }
 
 /// Names that AWS does not take, and services that would have one name there.
-fn check_names(names: &Names, services: &[Planned<'_>], diagnostics: &mut Vec<Diagnostic>) {
+fn check_names(
+    stack: &Stack,
+    names: &Names,
+    services: &[Planned<'_>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     for found in names.too_long() {
         let message = format!(
             "the {} would be called `{}`, {} characters, and AWS takes {}",
@@ -186,10 +191,11 @@ fn check_names(names: &Names, services: &[Planned<'_>], diagnostics: &mut Vec<Di
             found.limit
         );
         let help = "give the project or the environment a shorter name";
+        let named = stack.places.error(&["name"], message.clone());
         let diagnostic = match services.first() {
             // The project's name may come from the folder: the first service is as near as it gets.
-            Some(planned) => planned.error(message),
-            None => Diagnostic::error_without_place(message),
+            Some(planned) if named.position.is_none() => planned.error(message),
+            _ => named,
         };
         diagnostics.push(diagnostic.with_help(help));
     }
@@ -230,8 +236,12 @@ fn check_names(names: &Names, services: &[Planned<'_>], diagnostics: &mut Vec<Di
 }
 
 /// What one service asks for that does not go together.
-fn check_service(planned: &Planned<'_>, diagnostics: &mut Vec<Diagnostic>) {
+fn check_service(stack: &Stack, planned: &Planned<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let service = planned.service;
+    let error_at = |block: &str, key: &str, message: String| {
+        let path = ["services", planned.name(), "x-cais", block, key];
+        stack.places.error(&path, message)
+    };
     let strategy = service.rollout.as_ref().map(|rollout| rollout.strategy);
     let moves = strategy.filter(|strategy| *strategy != Strategy::Rolling);
     if let Some(strategy) = moves {
@@ -242,8 +252,7 @@ fn check_service(planned: &Planned<'_>, diagnostics: &mut Vec<Diagnostic>) {
         };
         if !matches!(planned.kind, Kind::Web(_)) {
             diagnostics.push(
-                planned
-                    .error(format!(
+                error_at("rollout", "strategy", format!(
                         "service `{}` has no route, and `strategy: {word}` moves the traffic of one",
                         planned.name()
                     ))
@@ -251,13 +260,16 @@ fn check_service(planned: &Planned<'_>, diagnostics: &mut Vec<Diagnostic>) {
             );
         } else if service.routes.len() > 1 {
             diagnostics.push(
-                planned
-                    .error(format!(
+                error_at(
+                    "rollout",
+                    "strategy",
+                    format!(
                         "service `{}` has {} routes, and with `strategy: {word}` ECS moves one",
                         planned.name(),
                         service.routes.len()
-                    ))
-                    .with_help("leave one route, or take `strategy: rolling`"),
+                    ),
+                )
+                .with_help("leave one route, or take `strategy: rolling`"),
             );
         }
     }
@@ -265,8 +277,7 @@ fn check_service(planned: &Planned<'_>, diagnostics: &mut Vec<Diagnostic>) {
         && scale.requests.is_some()
     {
         diagnostics.push(
-            planned
-                .error(format!(
+            error_at("scale", "requests", format!(
                     "service `{}` is to be scaled by requests, and it has no route that they come by",
                     planned.name()
                 ))

@@ -130,8 +130,8 @@ pub fn task_definition(
         .map(|region| region.value.clone())
         .unwrap_or_default();
     let name = service.name.as_str();
-    let size = size(service, &mut diagnostics);
-    let stop_timeout = stop_timeout(service, &mut diagnostics);
+    let size = size(stack, service, &mut diagnostics);
+    let stop_timeout = stop_timeout(stack, service, &mut diagnostics);
     let variables = secrets::variables(stack, service, &names, &mut diagnostics);
     if !diagnostics.is_empty() {
         return Err(diagnostics);
@@ -216,7 +216,7 @@ fn architecture(service: &Service, default: Architecture) -> Architecture {
 }
 
 /// `x-cais.aws.cpu` and `memory`, which must be a pair; else the smallest that holds what `deploy.resources` asks for.
-fn size(service: &Service, diagnostics: &mut Vec<Diagnostic>) -> Size {
+fn size(stack: &Stack, service: &Service, diagnostics: &mut Vec<Diagnostic>) -> Size {
     let nothing = Size { cpu: 0, memory: 0 };
     let (reserved, limits) = (service.resources.reservations, service.resources.limits);
     let millis = reserved.cpu_millis.or(limits.cpu_millis).unwrap_or(0);
@@ -257,15 +257,15 @@ fn size(service: &Service, diagnostics: &mut Vec<Diagnostic>) -> Size {
         Some(size) if aws.cpu.is_none() || size.cpu == cpu => size,
         _ => {
             let message = format!(
-                "service `{}` asks for {cpu} CPU units and {memory} MiB, and Fargate has no such task",
-                service.name
+                "service `{}` asks for {}, and Fargate has no such task",
+                service.name,
+                amounts(cpu, memory)
             );
             let help = "the largest has 16384 CPU units (16 vCPUs) and 122880 MiB; with fewer CPU units there is less memory";
             let diagnostic = match (&aws.memory, &aws.cpu) {
                 (Some(memory), _) => memory.error(message),
                 (None, Some(cpu)) => cpu.error(message),
-                (None, None) => Diagnostic::error(&service.position, message)
-                    .with_width(width(service.name.as_str())),
+                (None, None) => stack.places.error(&asked_at(service, cpu), message),
             };
             diagnostics.push(diagnostic.with_help(help));
             nothing
@@ -273,8 +273,39 @@ fn size(service: &Service, diagnostics: &mut Vec<Diagnostic>) -> Size {
     }
 }
 
+/// "32768 CPU units and 512 MiB"; memory that nobody asked for is left out.
+fn amounts(cpu: u32, memory: u32) -> String {
+    match (cpu, memory) {
+        (_, 0) => format!("{cpu} CPU units"),
+        (0, _) => format!("{memory} MiB"),
+        _ => format!("{cpu} CPU units and {memory} MiB"),
+    }
+}
+
+/// The path of the amount in `deploy.resources` that no task of Fargate holds.
+fn asked_at(service: &Service, cpu: u32) -> [&str; 6] {
+    let (reserved, limits) = (service.resources.reservations, service.resources.limits);
+    let is_cpu = fargate::smallest(cpu, 0).is_none();
+    let is_reserved = match is_cpu {
+        true => reserved.cpu_millis.is_some(),
+        false => reserved.memory_bytes >= limits.memory_bytes,
+    };
+    [
+        "services",
+        service.name.as_str(),
+        "deploy",
+        "resources",
+        if is_reserved {
+            "reservations"
+        } else {
+            "limits"
+        },
+        if is_cpu { "cpus" } else { "memory" },
+    ]
+}
+
 /// Seconds, rounded up; Fargate takes 2 to 120.
-fn stop_timeout(service: &Service, diagnostics: &mut Vec<Diagnostic>) -> u32 {
+fn stop_timeout(stack: &Stack, service: &Service, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let grace = service.stop_grace_period;
     if grace < Duration::from_secs(2) || grace > Duration::from_secs(120) {
         let message = format!(
@@ -282,10 +313,9 @@ fn stop_timeout(service: &Service, diagnostics: &mut Vec<Diagnostic>) -> u32 {
             service.name,
             grace.as_secs_f64()
         );
-        let diagnostic = Diagnostic::error(&service.position, message)
-            .with_width(width(service.name.as_str()))
-            .with_help("write `stop_grace_period: 30s`");
-        diagnostics.push(diagnostic);
+        let path = ["services", service.name.as_str(), "stop_grace_period"];
+        let diagnostic = stack.places.error(&path, message);
+        diagnostics.push(diagnostic.with_help("write `stop_grace_period: 30s`"));
     }
     seconds(grace)
 }

@@ -41,6 +41,7 @@ pub type Row = (&'static str, Support, Support, Support);
 /// What of a project a runtime does not honour: an error for each refused field, a warning for each that will have no effect.
 pub fn unsupported(loaded: &Loaded, runtime: Runtime) -> Vec<Diagnostic> {
     let mut diagnostics = without_local_command(loaded, runtime);
+    diagnostics.extend(published_otherwise(loaded, runtime));
     visit(
         &loaded.tree,
         &mut Path::root(),
@@ -124,7 +125,8 @@ silence. A warning or a refusal names the field with file, line and column.
 Fields without a block before them belong to a service.
 
 Of a range of published ports (`8081-8084:80`), which Docker spreads over replicas, cais listens on the first, for all \
-of them. A port without an address listens on 127.0.0.1.
+of them. A port without an address listens on 127.0.0.1. On AWS a port that is published as another one (`8080:80`) is refused, \
+because a task has an address of its own; `127.0.0.1:8080:80` is for this machine alone, and passed over there.
 
 This page is printed from the table in `crates/cais-model/src/fields/table.rs`.
 ";
@@ -145,6 +147,36 @@ impl Runtime {
             Self::Aws => row.3,
         }
     }
+}
+
+/// A task on Fargate has an address of its own, and nothing in front of it that would turn one port into another.
+fn published_otherwise(loaded: &Loaded, runtime: Runtime) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    if runtime != Runtime::Aws {
+        return diagnostics;
+    }
+    let services = loaded.stack.services.values();
+    for service in services.filter(|service| service.cloud.aws.managed.is_none()) {
+        for port in &service.ports {
+            let target = port.target;
+            // `127.0.0.1:8081:80` is meant for this machine alone.
+            let is_meant = !(port.host_is_explicit && port.host.is_loopback());
+            let differs = |published: &u16| is_meant && *published != target;
+            let Some(published) = port.published.filter(differs) else {
+                continue;
+            };
+            let message = format!(
+                "port {target} of service `{}` is published as {published}, which is refused {}: a task has its own address, and its ports are its container's",
+                service.name,
+                runtime.place()
+            );
+            let help = format!(
+                "write `ports: ['127.0.0.1:{published}:{target}']` where {published} is for this machine alone, else `ports: ['{target}']`"
+            );
+            diagnostics.push(Diagnostic::error(&port.position, message).with_help(help));
+        }
+    }
+    diagnostics
 }
 
 /// The process runtime runs `x-cais.process.command`, else `entrypoint` and `command`; an image it cannot run.

@@ -4,7 +4,7 @@ use crate::diagnostic::Diagnostic;
 use crate::name::{ProjectName, ServiceName};
 use crate::node::{Entry, Mapping, Node};
 use crate::source::Source;
-use crate::stack::{FileOrigin, FileSource, Service, Stack};
+use crate::stack::{FileOrigin, FileSource, Places, Service, Stack};
 use crate::variables::Variables;
 use crate::{paths, x_cais};
 use std::collections::BTreeMap;

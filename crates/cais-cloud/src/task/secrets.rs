@@ -3,7 +3,6 @@
 //! Fargate has no files of secrets: a secret arrives as a variable. Where the file names its path in `NAME_FILE`, that
 //! becomes `NAME`, the pair that images know; else the variable is the secret's name in capitals.
 
-use super::width;
 use crate::names::Names;
 use cais_model::diagnostic::Diagnostic;
 use cais_model::stack::{Service, Stack};
@@ -54,7 +53,7 @@ pub(super) fn variables(
     let addresses: Vec<(String, (String, Option<String>))> = plain
         .iter()
         .filter_map(|(name, value)| {
-            let found = cache_address(stack, service, value, names, diagnostics)?;
+            let found = cache_address(stack, service, (name, value), names, diagnostics)?;
             Some((name.clone(), found))
         })
         .collect();
@@ -100,7 +99,7 @@ fn place(stack: &Stack, secret: &str, names: &Names) -> (String, Option<String>)
 fn cache_address(
     stack: &Stack,
     service: &Service,
-    value: &str,
+    (variable, value): (&str, &str),
     names: &Names,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<(String, Option<String>)> {
@@ -128,8 +127,12 @@ fn cache_address(
             service.name
         );
         diagnostics.push(
-            Diagnostic::error(&service.position, message)
-                .with_width(width(service.name.as_str()))
+            stack
+                .places
+                .error(
+                    &["services", service.name.as_str(), "environment", variable],
+                    message,
+                )
                 .with_help(format!("write `redis://{host}:6379`")),
         );
     }

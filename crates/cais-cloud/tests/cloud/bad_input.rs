@@ -124,6 +124,24 @@ fn what_aws_does_not_have_is_told_with_its_place_and_what_it_has() {
             file("build: .\n    stop_grace_period: 5m", ok),
         ),
         (
+            "a stop that is too short, of a service with a dot in its name",
+            file("build: .\n    stop_grace_period: 1s", ok).replace("  web:", "  web.v2:"),
+        ),
+        (
+            "memory that no task has",
+            file(
+                "build: .\n    deploy: {resources: {limits: {memory: 1g}, reservations: {memory: 200g}}}",
+                ok,
+            ),
+        ),
+        (
+            "a managed cache with a database number",
+            file(
+                "build: .\n    environment: {CACHE_URL: 'redis://cache:6379/1'}\n  cache:\n    image: redis\n    x-cais: {aws: {managed: elasticache}}",
+                ok,
+            ),
+        ),
+        (
             "a canary without a route",
             file("build: .\n    x-cais: {rollout: {strategy: canary}}", ok),
         ),
@@ -223,6 +241,9 @@ fn each_field_that_aws_refuses_or_has_no_effect_there_is_told() {
         "volumes: ['data:/a']",
         "volumes_from: [other]",
         "ports: ['80:8080']",
+        "ports: ['8080:8080']",
+        "ports: ['8081-8084:80']",
+        "ports: ['127.0.0.1:8081-8084:80']",
         "ports: ['53:53/udp']",
         "container_name: one",
         "configs: [c]",

@@ -459,7 +459,9 @@ pub const TABLE: &[Row] = &[
         "services.*.volumes",
         W("a process sees the machine's own files"),
         H,
-        R(LATER),
+        R(
+            "a task on Fargate has no disk that stays; build files into the image, keep data in a database or S3",
+        ),
     ),
     (
         "services.*.volumes_from",

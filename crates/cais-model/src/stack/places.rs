@@ -4,7 +4,10 @@ use crate::diagnostic::{Diagnostic, Position};
 use crate::node::{Node, Value};
 use std::collections::BTreeMap;
 
-/// Values by their path in the merged tree: `services.web.x-cais.route.0.host`.
+/// Keys have dots, and no line breaks.
+const BETWEEN: &str = "\n";
+
+/// Places by the path of the value in the merged tree: `["services", "web", "x-cais", "route", "0", "host"]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Places(BTreeMap<String, (Position, u32)>);
 
@@ -15,14 +18,14 @@ impl Places {
         Self(places)
     }
 
-    /// An error about the value at a path, or the nearest value around it; `None` where the files have nothing of the path.
-    pub fn error(&self, path: &str, message: impl Into<String>) -> Option<Diagnostic> {
-        let mut path = path;
-        loop {
-            if let Some((position, width)) = self.0.get(path) {
-                return Some(Diagnostic::error(position, message).with_width(*width));
-            }
-            path = path.rsplit_once('.')?.0;
+    /// An error about the value at a path, or about the nearest thing around it that the files have.
+    pub fn error(&self, path: &[&str], message: impl Into<String>) -> Diagnostic {
+        let found = (1..=path.len())
+            .rev()
+            .find_map(|length| self.0.get(&path[..length].join(BETWEEN)));
+        match found {
+            Some((position, width)) => Diagnostic::error(position, message).with_width(*width),
+            None => Diagnostic::error_without_place(message),
         }
     }
 }
@@ -30,14 +33,14 @@ impl Places {
 fn collect(node: &Node, path: &str, places: &mut BTreeMap<String, (Position, u32)>) {
     let below = |key: &str| match path {
         "" => key.to_owned(),
-        path => format!("{path}.{key}"),
+        path => format!("{path}{BETWEEN}{key}"),
     };
     match &node.value {
         Value::Mapping(mapping) => {
             for (key, entry) in mapping.iter() {
                 let path = below(key);
-                // A block is meant by its key, a value by itself.
                 let width = u32::try_from(key.chars().count()).unwrap_or(1);
+                // A block is meant by its key, a value by itself.
                 let place = match entry.value.value {
                     Value::Mapping(_) | Value::Null => (entry.key_position.clone(), width),
                     _ => (entry.value.position.clone(), entry.value.width),
