@@ -77,28 +77,127 @@ fn a_stack_renders_to_the_same_bytes_twice() {
     assert_eq!(rendered(), rendered());
 }
 
-#[test]
-fn the_guides_table_names_what_is_there() {
+/// A row of the guide's table: what, modules, resources, Terraform addresses, Pulumi types, without the quotes.
+type Row = [Vec<String>; 5];
+
+fn rows_of_the_guide() -> Vec<Row> {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/aws.md");
     let guide = std::fs::read_to_string(guide).unwrap();
-    let report = crate::stacks::scheduled();
-    let printed: String = rendered()
-        .into_values()
-        .chain(report.into_values())
-        .collect();
-    let mut found = 0;
-    for word in guide.split('`').skip(1).step_by(2) {
-        let block = match word.split('.').collect::<Vec<_>>().as_slice() {
-            ["module", name] => format!("module \"{name}\" {{"),
-            [kind, name] if kind.starts_with("aws_") => {
-                format!("resource \"{kind}\" \"{name}\" {{")
-            }
-            _ => continue,
-        };
-        assert!(printed.contains(&block), "the guide names `{word}`");
-        found += 1;
+    let (_, table) = guide.split_once("| what | module |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let cells = |line: &str| {
+        let cells = line.trim_matches('|').split('|');
+        let words = cells.map(|cell| {
+            cell.split(", ")
+                .map(|it| it.trim().replace('`', ""))
+                .collect()
+        });
+        words.collect::<Vec<_>>()
+    };
+    let rows = table.lines().skip(2);
+    rows.map(|line| Row::try_from(cells(line)).unwrap_or_else(|_| panic!("{line}")))
+        .collect()
+}
+
+#[test]
+fn each_row_of_the_guides_table_is_what_the_example_renders_to() {
+    let mut printed = rendered();
+    for (path, text) in crate::stacks::scheduled() {
+        printed.entry(format!("terraform/{path}")).or_insert(text);
     }
-    assert!(found > 50, "{found}");
+    let roots: String = printed
+        .iter()
+        .filter(|(path, _)| !path.contains("/modules/"))
+        .map(|(_, text)| text.as_str())
+        .collect();
+    let rows = rows_of_the_guide();
+    assert!(rows.len() > 20, "{}", rows.len());
+    for [what, modules, resources, addresses, types] in rows {
+        let bodies: String = modules
+            .iter()
+            .map(
+                |module| match printed.get(&format!("terraform/modules/{module}/main.tf")) {
+                    Some(text) => text.as_str(),
+                    None => panic!("{what:?}: there is no module `{module}`"),
+                },
+            )
+            .collect();
+        let mut want: Vec<String> = Vec::new();
+        for resource in &resources {
+            let (kind, name) = resource.split_once('.').unwrap();
+            let block = format!("resource \"{kind}\" \"{name}\" {{");
+            assert!(bodies.contains(&block), "{modules:?} has no `{resource}`");
+            let kind = pulumi_type(kind);
+            if !want.contains(&kind) {
+                want.push(kind);
+            }
+        }
+        assert_eq!(types, want, "{what:?}");
+        for address in &addresses {
+            let name = address.strip_prefix("module.").unwrap();
+            let is_there = modules.iter().any(|module| {
+                let call = format!("module \"{name}\" {{\n  source = \"../../modules/{module}\"\n");
+                roots.contains(&call)
+            });
+            assert!(is_there, "`{address}` is none of {modules:?}");
+        }
+    }
+}
+
+#[test]
+fn the_guides_table_has_all_that_a_deployment_is_made_of() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/aws.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let (_, page) = guide.split_once("## What is there").unwrap();
+    for word in [
+        "VPC",
+        "subnets",
+        "Route tables",
+        "Security groups",
+        "Service discovery",
+        "Redis with TLS and a password",
+        "Fargate",
+        "CloudWatch Logs",
+        "IAM",
+        "ECR",
+        "ELB",
+        "Metrics",
+        "alarms",
+        "Notifications",
+        "Secrets vault",
+        "DNS",
+        "TLS",
+        "Auto scaling",
+        "circuit breaker",
+        "Health checks",
+        "staging",
+    ] {
+        assert!(page.contains(word), "{word}");
+    }
+}
+
+/// `aws_lb_listener` → `aws:lb/listener:Listener`, as states and previews have it.
+fn pulumi_type(kind: &str) -> String {
+    let token = cais_cloud::pulumi_type(kind);
+    let (namespace, class) = token.split_once('.').unwrap();
+    let module = class[..1].to_lowercase() + &class[1..];
+    format!("aws:{namespace}/{module}:{class}")
+}
+
+#[test]
+fn nothing_of_the_example_is_refused_on_aws() {
+    use cais_model::fields::{Runtime, unsupported};
+    for environment in ["staging", "production"] {
+        let loaded = example(environment);
+        let mut found = unsupported(&loaded, Runtime::Aws);
+        found.extend(cais_cloud::check(&loaded));
+        let errors: Vec<String> = found
+            .iter()
+            .filter(|it| it.is_error())
+            .map(ToString::to_string)
+            .collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
 }
 
 #[test]
