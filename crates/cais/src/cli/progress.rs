@@ -109,6 +109,19 @@ impl Display {
         }
     }
 
+    /// Leaves standing what is over; a log comes after it, and tells the rest.
+    pub(crate) fn give_way(&mut self) {
+        if let Form::Live(live) = &self.form {
+            for line in live.services.values() {
+                if line.is_over {
+                    line.bar.abandon();
+                } else {
+                    line.bar.finish_and_clear();
+                }
+            }
+        }
+    }
+
     /// Leaves the last state standing.
     pub(crate) fn finish(&mut self) {
         if let Form::Live(live) = &self.form {

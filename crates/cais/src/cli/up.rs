@@ -136,12 +136,17 @@ pub(crate) async fn run(global: &Global, args: UpArgs) -> Outcome {
             }
         }
     };
-    display.finish();
+    let is_attached = !(args.detach || args.wait);
+    if is_attached && results.is_ok() {
+        display.give_way();
+    } else {
+        display.finish();
+    }
     let verdict = match results {
         Ok(answer) => verdict::judge(&project, &answer),
         Err(failure) => return Err(failure),
     };
-    if args.detach || args.wait {
+    if !is_attached {
         return conclude(global, &project, was_running, verdict).await;
     }
     if let Err(failure) = verdict {
