@@ -142,7 +142,7 @@ fn plan<'s>(
         check_service(stack, planned, diagnostics);
     }
     alarms::check(stack, &services, diagnostics);
-    let place = place::of(stack, aws, &services, diagnostics)?;
+    let place = place::of(aws, &services, diagnostics)?;
     Some(Plan {
         stack,
         aws,

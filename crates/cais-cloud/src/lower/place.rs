@@ -4,7 +4,7 @@ use super::{Kind, Planned};
 use crate::cidr::{Cidr, subnets};
 use crate::region;
 use cais_model::diagnostic::Diagnostic;
-use cais_model::stack::{Aws, Located, Nat, Stack};
+use cais_model::stack::{Aws, Located, Nat};
 use cais_model::suggest;
 
 /// The network that is made where the file names none.
@@ -30,12 +30,13 @@ pub(super) struct Zone {
 }
 
 pub(super) fn of(
-    stack: &Stack,
     aws: &Aws,
     services: &[Planned<'_>],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Place> {
     let before = diagnostics.len();
+    // Before what returns early, so that one mistake hides no other.
+    let (hosts, dns_zone) = domain(aws, services, diagnostics);
     let region = region(aws, diagnostics)?;
     let letters = zone_letters(aws, &region, diagnostics);
     existing(aws, diagnostics);
@@ -44,7 +45,6 @@ pub(super) fn of(
     } else {
         network(aws, &region, &letters, services, diagnostics)?
     };
-    let (hosts, dns_zone) = domain(stack, aws, services, diagnostics);
     (diagnostics.len() == before).then_some(Place {
         region,
         zones,
@@ -289,7 +289,6 @@ fn addresses(planned: &Planned<'_>) -> u64 {
 
 /// The names that requests come by, and the zone that they are in.
 fn domain(
-    stack: &Stack,
     aws: &Aws,
     services: &[Planned<'_>],
     diagnostics: &mut Vec<Diagnostic>,
@@ -307,7 +306,6 @@ fn domain(
         return (hosts, None);
     };
     hosts.push(domain.value.clone());
-    let _ = stack;
     for planned in services {
         let routes = planned.service.routes.iter();
         for host in routes.filter_map(|route| route.host.clone()) {

@@ -30,6 +30,10 @@ fn what_aws_does_not_have_is_told_with_its_place_and_what_it_has() {
         ("a region that is none", file(web, "{region: eu-wst-1}")),
         ("no region", file(web, "{nat: single}")),
         (
+            "a region that is none, and a domain without a zone",
+            file(web, "{region: eu-wst-1, domain: shop.example.com}"),
+        ),
+        (
             "zones that are none",
             file(web, "{region: eu-west-1, zones: [a, central]}"),
         ),
