@@ -94,6 +94,29 @@ fn composes_own_variables_count_from_the_environment_and_from_the_env_file() {
 }
 
 #[test]
+fn the_default_env_file_can_be_disabled_and_named_ones_cannot() {
+    const NAME: &str = "COMPOSE_DISABLE_ENV_FILE";
+    let stack = Stack::new("services: {web: {image: 'web:${TAG:-none}'}}\n");
+    stack.write(".env", "TAG=1\n");
+    let image = |words: &str| {
+        let config = stack.cais(words).ok().json();
+        config["services"]["web"]["image"].to_string()
+    };
+    for (value, want) in [("", "web:1"), ("0", "web:1"), ("true", "web:none")] {
+        stack.machine.set(NAME, value);
+        assert_eq!(image("config --json"), format!("\"{want}\""), "{value}");
+    }
+    assert_eq!(image("--env-file .env config --json"), "\"web:1\"");
+    stack.machine.set(NAME, "perhaps");
+    let ran = stack.cais("config").ended_with(2);
+    assert!(
+        ran.stderr.contains("neither true nor false"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_taken_is_named() {
     let stack = Stack::new("services: {web: {extends: {file: oci://registry/base, service: a}}}\n");
     for (name, words) in [

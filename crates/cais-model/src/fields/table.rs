@@ -386,7 +386,9 @@ pub const TABLE: &[Row] = &[
     (
         "services.*.container_name",
         W("tasks are named after service, revision and number"),
-        H,
+        W(
+            "containers are named after service, revision and task; on their networks this name finds them",
+        ),
         W("tasks are named by ECS"),
     ),
     ("services.*.hostname", W(CONTAINERS), H, W(FARGATE)),

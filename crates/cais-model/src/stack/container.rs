@@ -165,6 +165,8 @@ pub enum MountKind {
 /// What a container is called and whom it asks for names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Names {
+    /// `container_name`: what others may find its tasks by.
+    pub container_name: Option<String>,
     /// `hostname`.
     pub hostname: Option<String>,
     /// `domainname`.

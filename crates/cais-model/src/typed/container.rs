@@ -145,6 +145,7 @@ fn tmpfs(node: Option<&Node>) -> BTreeMap<String, String> {
 fn names(node: &Node) -> Names {
     let hosts = list(node.get("extra_hosts")).into_iter();
     Names {
+        container_name: text(node.get("container_name")),
         hostname: text(node.get("hostname")),
         domainname: text(node.get("domainname")),
         mac_address: text(node.get("mac_address")),

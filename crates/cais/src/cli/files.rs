@@ -26,18 +26,21 @@ const OVERRIDE_NAMES: [&str; 4] = [
 /// Docker Compose's own variables: of the environment, else of the env files, which are read for them before the Compose file is known.
 pub(crate) struct Settings {
     variables: BTreeMap<String, String>,
-    /// `--env-file`, else `COMPOSE_ENV_FILES`; empty means `.env` where it exists.
+    /// `--env-file`, else `COMPOSE_ENV_FILES`; empty means `.env` where it exists, and [`NO_ENV_FILE`] none.
     pub(crate) env_files: Vec<PathBuf>,
 }
 
 impl Settings {
-    /// Reads them. What is wrong with an env file is told when the project is loaded.
+    /// Reads them; what is wrong with an env file is told when the project is loaded.
+    ///
+    /// # Errors
+    /// When `COMPOSE_DISABLE_ENV_FILE` says neither yes nor no.
     pub(crate) fn read(
         global: &Global,
         variables: &BTreeMap<String, String>,
         current: &Path,
-    ) -> Self {
-        let env_files: Vec<PathBuf> = if global.env_files.is_empty() {
+    ) -> Outcome<Self> {
+        let mut env_files: Vec<PathBuf> = if global.env_files.is_empty() {
             let list = variables
                 .get("COMPOSE_ENV_FILES")
                 .map_or("", String::as_str);
@@ -47,6 +50,9 @@ impl Settings {
             let named = global.env_files.iter();
             named.map(|file| current.join(file)).collect()
         };
+        if env_files.is_empty() && is_disabled(variables)? {
+            env_files.push(PathBuf::from(NO_ENV_FILE));
+        }
         let default = [project_directory(global, &global.files, current).join(".env")];
         let mut all = BTreeMap::new();
         let read = if env_files.is_empty() {
@@ -63,10 +69,10 @@ impl Settings {
             }
         }
         all.extend(variables.clone());
-        Self {
+        Ok(Self {
             variables: all,
             env_files,
-        }
+        })
     }
 
     /// A variable that is set and not empty.
@@ -87,6 +93,22 @@ impl Settings {
             .collect();
         profiles.dedup();
         profiles
+    }
+}
+
+/// Named in place of `.env`, it is a file of no variables, for the supervisor too.
+const NO_ENV_FILE: &str = "/dev/null";
+
+/// `COMPOSE_DISABLE_ENV_FILE`, in the words that Docker Compose takes (Go's `strconv.ParseBool`).
+fn is_disabled(variables: &BTreeMap<String, String>) -> Outcome<bool> {
+    const NAME: &str = "COMPOSE_DISABLE_ENV_FILE";
+    match variables.get(NAME).map(String::as_str) {
+        None | Some("" | "0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),
+        Some("1" | "t" | "T" | "true" | "True" | "TRUE") => Ok(true),
+        Some(other) => {
+            let what = format!("`{NAME}` is `{other}`, which is neither true nor false");
+            Err(Failure::new(Exit::Usage, what).help(format!("write `{NAME}=true`, or unset it")))
+        }
     }
 }
 

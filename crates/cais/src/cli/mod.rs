@@ -106,10 +106,10 @@ pub(crate) struct Global {
     #[arg(help_heading = GLOBAL_OPTIONS, long, global = true)]
     json: bool,
     /// How progress is shown: auto (a live tree on a terminal, lines elsewhere), tty, plain or quiet
-    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Progress::Auto, value_name = "KIND", global = true)]
+    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, env = "COMPOSE_PROGRESS", hide_env = true, default_value_t = Progress::Auto, value_name = "KIND", global = true)]
     progress: Progress,
     /// When colours and cursor movements are used: auto (on a terminal), always or never
-    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, default_value_t = Ansi::Auto, value_name = "WHEN", global = true)]
+    #[arg(help_heading = GLOBAL_OPTIONS, long, value_enum, hide_possible_values = true, env = "COMPOSE_ANSI", hide_env = true, default_value_t = Ansi::Auto, value_name = "WHEN", global = true)]
     ansi: Ansi,
 }
 

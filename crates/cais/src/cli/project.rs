@@ -105,7 +105,7 @@ impl Project {
     fn found(global: &Global, environment: Environment) -> Outcome<Found> {
         let variables = source::environment();
         let current = current_directory()?;
-        let settings = Settings::read(global, &variables, &current);
+        let settings = Settings::read(global, &variables, &current)?;
         let files = files::find(global, &settings, &current, &environment)?;
         let directory = files::project_directory(global, &files, &current);
         let options = LoadOptions {
@@ -167,7 +167,7 @@ impl Project {
 /// The named environments of the project that the command line means, in order; `local` is always there besides.
 pub(crate) fn environments(global: &Global) -> Outcome<BTreeSet<EnvironmentName>> {
     let current = current_directory()?;
-    let settings = Settings::read(global, &source::environment(), &current);
+    let settings = Settings::read(global, &source::environment(), &current)?;
     let files = files::find(global, &settings, &current, &Environment::Local)?;
     Ok(files
         .first()

@@ -41,6 +41,8 @@ pub(crate) struct Row {
     state: TaskPhase,
     health: TaskHealth,
     pid: Option<u32>,
+    /// Its container's name, where it is one.
+    container: Option<String>,
     /// Seconds since its process started.
     uptime_seconds: Option<u64>,
     /// Why it is as it is, where that is worth saying.
@@ -165,6 +167,7 @@ fn row(view: &ServiceView, task: &TaskView, endpoints: &Endpoints, now_ms: u64) 
         state: task.phase,
         health: task.health,
         pid: endpoint.and_then(|endpoint| endpoint.pid),
+        container: endpoint.and_then(|endpoint| endpoint.container.clone()),
         uptime_seconds: task
             .started_at
             .filter(|_| task.phase != TaskPhase::Stopped)

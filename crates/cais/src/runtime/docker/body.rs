@@ -278,6 +278,8 @@ fn endpoint(spec: &ContainerSpec, attachment: &Attachment) -> EndpointSettings {
     if attachment.use_service_name_alias {
         aliases.insert(0, spec.service.name.to_string());
     }
+    // Two containers are there while a rollout lasts, so the name is their networks' and not the engine's.
+    aliases.extend(spec.service.container.names.container_name.clone());
     aliases.extend(spec.run.aliases.iter().cloned());
     let is_static = attachment.ipv4_address.is_some()
         || attachment.ipv6_address.is_some()
@@ -331,5 +333,7 @@ fn some_map(map: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
     (!map.is_empty()).then(|| map.clone().into_iter().collect())
 }
 
+#[cfg(test)]
+mod honoured;
 #[cfg(test)]
 mod tests;

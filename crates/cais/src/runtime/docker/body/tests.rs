@@ -8,18 +8,39 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// The body for the service `web` of this file.
-fn body_of(compose: &str) -> Value {
+pub(super) fn body_of(compose: &str) -> Value {
+    let stack = stack_of(compose);
+    let service = stack.services["web"].clone();
+    let spec = spec(&stack, service);
+    let scope = Scope {
+        project: "shop".to_owned(),
+        key: "shop-0".to_owned(),
+    };
+    serde_json::to_value(body(&spec, &scope, false, "json-file")).unwrap()
+}
+
+/// The stack of this file, with two more files beside it.
+pub(super) fn stack_of(compose: &str) -> cais_model::stack::Stack {
+    let other = "services: {base: {image: b, hostname: of-base}}\n";
+    let texts = [
+        ("compose.yaml", compose),
+        ("/project/other.yaml", other),
+        ("/project/a.env", "IN_FILE=1\n"),
+    ];
+    let texts = texts.map(|(name, text)| (name.into(), text.to_owned()));
     let release = Release {
         files: vec!["compose.yaml".into()],
-        texts: vec![("compose.yaml".into(), compose.to_owned())],
+        texts: texts.to_vec(),
         directory: "/project".into(),
         name: "shop".to_owned(),
         profiles: Vec::new(),
         env_files: Vec::new(),
     };
-    let stack = definition::load(&release, &BTreeMap::new()).unwrap().stack;
-    let service = stack.services["web"].clone();
-    let spec = ContainerSpec {
+    definition::load(&release, &BTreeMap::new()).unwrap().stack
+}
+
+fn spec(stack: &cais_model::stack::Stack, service: cais_model::stack::Service) -> ContainerSpec {
+    ContainerSpec {
         task: TaskId(17),
         revision: RevisionNumber(3),
         task_dir: PathBuf::from("/state/shop-0/tasks/17"),
@@ -36,12 +57,7 @@ fn body_of(compose: &str) -> Value {
             aliases: Vec::new(),
         },
         service,
-    };
-    let scope = Scope {
-        project: "shop".to_owned(),
-        key: "shop-0".to_owned(),
-    };
-    serde_json::to_value(body(&spec, &scope, false, "json-file")).unwrap()
+    }
 }
 
 /// Fields of the service `web`, one to a line, and where in the body each is found.
@@ -92,6 +108,11 @@ fn each_field_has_its_place() {
         ("entrypoint: []", "/Entrypoint", json!([""])),
         ("user: '7:8'", "/User", json!("7:8")),
         ("working_dir: /w", "/WorkingDir", json!("/w")),
+        (
+            "container_name: c",
+            "/NetworkingConfig/EndpointsConfig/shop_default/Aliases",
+            json!(["web", "c"]),
+        ),
         ("hostname: h", "/Hostname", json!("h")),
         ("stop_signal: SIGINT", "/StopSignal", json!("SIGINT")),
         ("tty: true", "/Tty", json!(true)),
