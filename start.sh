@@ -24,8 +24,8 @@ usage() {
 ./start.sh logs     the logs of all services (-f follows)
 ./start.sh ps       tasks and their health
 ./start.sh down     stop everything
-./start.sh VERB     any other verb of cais: plan, deploy, rollback, status, history, events, scale,
-                    restart, stop, start, config, version
+./start.sh VERB     any other verb of cais: plan, deploy, watch, rollback, status, history, events, scale,
+                    restart, stop, start, check, build, push, infra, config, ... (cais --help)
 ./start.sh clean    the same, with volumes, state and built images
 ./start.sh exec     run a command where a task runs; top lists the tasks' processes
 ./start.sh test     run the tests
@@ -345,7 +345,9 @@ main() {
   fi
   case "$verb" in
     up) run_up "$@" ;;
-    logs | ps | exec | top | down | plan | deploy | rollback | status | history | events | scale | restart | stop | start | config | version)
+    # Named one by one, so that a slip of the finger on a new machine does not build for minutes first.
+    logs | ps | exec | top | down | plan | deploy | watch | rollback | status | history | events | scale | restart | stop | start | \
+    check | build | push | pull | ci | secret | config | infra | init | schema | completion | version)
       run_cais "$verb" "$@" ;;
     clean) run_clean "$@" ;;
     test) run_tests "$@" ;;
