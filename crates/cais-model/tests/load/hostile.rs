@@ -152,4 +152,26 @@ proptest! {
     fn a_service_of_any_fields_is_answered(fields in compose_like()) {
         answer(&format!("services:\n  web:\n    image: i\n    {fields}\n"));
     }
+
+    /// A short form of what `fuzz/run` does for longer, in each run of the tests.
+    #[test]
+    fn an_env_file_of_any_characters_is_answered(text in "[A-C${}:?+='\"\\\\# \n]{0,120}") {
+        let mut lookup = |name: &str| (name == "A").then(|| "x".to_owned());
+        let _ = cais_model::dotenv::parse(&text, &mut lookup);
+        let _ = cais_model::dotenv::parse_raw(&text);
+    }
+
+    #[test]
+    fn a_value_with_variables_of_any_form_is_answered(value in "[A-C${}:?+=/ -]{0,120}") {
+        answer(&format!("services:\n  web:\n    image: i\n    hostname: '{value}'\n"));
+    }
+
+    #[test]
+    fn an_x_cais_block_of_any_fields_is_answered(fields in compose_like(), value in "[a-z0-9%/.$-]{0,12}") {
+        let keys = ["process", "route", "health", "rollout", "scale", "alarms", "aws", "cache", "image"];
+        for key in keys {
+            answer(&format!("services:\n  web:\n    image: i\n    x-cais: {{{key}: {value}}}\n"));
+        }
+        answer(&format!("services:\n  web:\n    image: i\n    x-cais:\n      {fields}\n"));
+    }
 }
