@@ -364,6 +364,8 @@ class Handler(BaseHTTPRequestHandler):
             except ConnectionAbortedError:
                 self.close_connection = True
                 self.connection.close()
+            except (BrokenPipeError, ConnectionResetError):
+                self.close_connection = True  # whoever asked has left: a second Ctrl-C
 
 
 def serve(seed):

@@ -44,6 +44,7 @@ class Endings(unittest.TestCase):
         return cls.world.cais(f"deploy -E staging -y --json --no-lock --force --poll 100ms{timeout} {name}")
 
     def test_each_trace_has_its_outcome_and_exit_code(self):
+        print()
         for name, (code, word, why) in ENDINGS.items():
             with self.subTest(name):
                 ran = self.ran[name]
@@ -51,6 +52,7 @@ class Endings(unittest.TestCase):
                 (row,) = json.loads(ran.out)["services"]
                 self.assertEqual(row["result"], word, ran)
                 self.assertIn(why, row["reason"], ran)
+                print(f"  {name:<15} {row['result']}, exit code {ran.code}")
                 if code:
                     self.assertIn(why, json.loads(ran.err.splitlines()[-1])["error"]["message"], ran)
 

@@ -68,7 +68,7 @@ class Secrets(unittest.TestCase):
         self.assertEqual(found, [])
 
     def test_no_value_is_in_any_output_log_argument_list_or_file(self):
-        """The marker is a secret's value, the registry's token and the access key; only Secrets Manager may have it."""
+        """A secret's value, the access key and a session's token; the registry's token is looked for in test_whole."""
         world, planted = self.world, [MARKER, KEYS["AWS_SECRET_ACCESS_KEY"], "planted-session-token"]
         seen = Arguments()
         said = []

@@ -9,10 +9,12 @@ import sys
 import time
 import unittest
 
+from test_secrets import Arguments
 from world import ACCOUNT, REGION, KEYS, Registry, World, skip
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAMS = pathlib.Path(os.environ.get("CAIS_STATIC_PROGRAMS", "/nowhere"))
+PASSWORD = "planted-password-of-thirty-two-c"
 # What staging has otherwise, as a person would write it for a static program.
 STAGING = """services:
   clock: { x-cais: { image: { artifact: bin/clock, build: "true" } } }
@@ -62,11 +64,20 @@ class Whole(unittest.TestCase):
                 iam.create_role(RoleName=f"cais-staging-{name}-{duty}", AssumeRolePolicyDocument=trust)
 
     def test_the_example_goes_to_ecs_and_back(self):
+        with Arguments() as seen:
+            self.there_and_back()
+        for planted in (PASSWORD, f"{ACCOUNT}-auth-token", KEYS["AWS_SECRET_ACCESS_KEY"]):
+            self.assertNotIn(planted, self.world.said)
+            self.assertFalse(any(planted in text for text in seen.lists), f"{planted} was in an argument list")
+            files = [str(path) for path in self.world.root.rglob("*") if path.is_file() and planted.encode() in path.read_bytes()]
+            self.assertEqual(files, [])
+
+    def there_and_back(self):
         world = self.world
         ran = world.cais("verify -E staging")
         self.assertEqual(ran.code, 7, ran)
         self.assertIn("`cais/staging/redis_password` has no value", ran.out)
-        self.assertEqual(world.cais("secret set -E staging redis_password", sent="x" * 32).code, 0)
+        self.assertEqual(world.cais("secret set -E staging redis_password", sent=PASSWORD).code, 0)
         ran = world.cais("verify -E staging")
         self.assertEqual(ran.code, 0, ran)
 

@@ -68,6 +68,7 @@ class World:
         self.bucket = f"{cluster}-state-{ACCOUNT}"
         self.client("s3").create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         self.variables = {}
+        self.said = ""
 
     def close(self):
         s3 = self.client("s3")
@@ -99,6 +100,7 @@ class World:
         began = time.monotonic()
         child = self.start(words, stdin=subprocess.PIPE if sent is not None else subprocess.DEVNULL, env=env or {})
         out, err = child.communicate(sent, timeout=120)
+        self.said += out + err
         return Ran(f"cais {words}", child.returncode, out, err, time.monotonic() - began)
 
     @contextlib.contextmanager
