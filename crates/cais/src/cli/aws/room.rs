@@ -73,11 +73,11 @@ impl Room {
                 each.join(", ")
             );
             if free.values().map(|&count| u64::from(count)).sum::<u64>() >= *beside {
-                report.passed("account", "subnets", detail);
+                report.passed("room", "subnets", detail);
             } else {
                 let help =
                     "free some, give the services larger subnets, or lower `rollout.maximum`";
-                report.failed("account", "subnets", detail, help.to_owned());
+                report.failed("room", "subnets", detail, help.to_owned());
             }
         }
     }
@@ -93,13 +93,13 @@ impl Room {
             self.vcpus
         );
         if self.vcpus <= quota {
-            report.passed("account", "quota of tasks", detail);
+            report.passed("room", "quota of tasks", detail);
         } else {
             let help = format!(
                 "ask for more: `aws service-quotas request-service-quota-increase --service-code fargate --quota-code L-3032A538 --desired-value {}`",
                 self.vcpus.ceil()
             );
-            report.failed("account", "quota of tasks", detail, help);
+            report.failed("room", "quota of tasks", detail, help);
         }
     }
 }
@@ -109,7 +109,7 @@ fn not_asked(report: &mut Report, question: &str, error: &Error) {
     let help = (error.kind == Kind::Denied)
         .then(|| format!("to have it asked, allow `{}`", error.operation));
     report.push(
-        "account",
+        "room",
         question,
         Answer::Unknown,
         format!("could not be asked: {error}"),
