@@ -9,8 +9,6 @@ export interface TargetGroupArgs {
   name: pulumi.Input<string>;
   /** The VPC. */
   vpcId: pulumi.Input<string>;
-  /** The port of a task. */
-  port: pulumi.Input<number>;
   /** What is asked for. */
   healthPath: pulumi.Input<string>;
   /** Seconds between two checks. */
@@ -35,7 +33,10 @@ export class TargetGroup extends pulumi.ComponentResource {
 
     const targetGroup = new aws.lb.TargetGroup(name, {
       name: args.name,
-      port: args.port,
+      // ECS registers each task with the port of its own. This one is only what AWS asks for, and the same
+      // for all: another one would be another target group, which AWS does not take while a rule forwards to
+      // this one.
+      port: 80,
       protocol: "HTTP",
       // Tasks on Fargate have addresses of their own.
       targetType: "ip",

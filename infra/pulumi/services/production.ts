@@ -170,7 +170,6 @@ const calendarSecurityGroup = new SecurityGroup("calendar-security-group", {
 const calendarTargetGroup = new TargetGroup("calendar-target-group", {
   name: "cais-production-calendar",
   vpcId: foundation.requireOutput("vpcId"),
-  port: 8080,
   healthPath: "/readyz",
   interval: 5,
   timeout: 2,
@@ -320,7 +319,6 @@ const clockSecurityGroup = new SecurityGroup("clock-security-group", {
 const clockTargetGroup = new TargetGroup("clock-target-group", {
   name: "cais-production-clock",
   vpcId: foundation.requireOutput("vpcId"),
-  port: 8080,
   healthPath: "/readyz",
   interval: 5,
   timeout: 2,
@@ -453,7 +451,6 @@ new Dashboard("dashboard", {
 const clockAlternateTargetGroup = new TargetGroup("clock-alternate-target-group", {
   name: "cais-production-clock-alt",
   vpcId: foundation.requireOutput("vpcId"),
-  port: 8080,
   healthPath: "/readyz",
   interval: 5,
   timeout: 2,

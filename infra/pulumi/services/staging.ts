@@ -163,7 +163,6 @@ const calendarSecurityGroup = new SecurityGroup("calendar-security-group", {
 const calendarTargetGroup = new TargetGroup("calendar-target-group", {
   name: "cais-staging-calendar",
   vpcId: foundation.requireOutput("vpcId"),
-  port: 8080,
   healthPath: "/readyz",
   interval: 5,
   timeout: 2,
@@ -313,7 +312,6 @@ const clockSecurityGroup = new SecurityGroup("clock-security-group", {
 const clockTargetGroup = new TargetGroup("clock-target-group", {
   name: "cais-staging-clock",
   vpcId: foundation.requireOutput("vpcId"),
-  port: 8080,
   healthPath: "/readyz",
   interval: 5,
   timeout: 2,

@@ -436,7 +436,6 @@ impl Plan<'_> {
             instance("target_group", planned, suffix)
                 .set("name", name)
                 .set("vpc_id", foundation("vpc_id"))
-                .set("port", u32::from(planned.port().unwrap_or(8080)))
                 .set("health_path", path.as_str())
                 .set("interval", interval)
                 .set("timeout", timeout.min(interval - 1))

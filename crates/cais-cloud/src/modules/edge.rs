@@ -273,7 +273,6 @@ pub(super) fn target_group() -> Module {
     Module::new("target_group", "Where a service's tasks take requests, and how the load balancer knows that they can.")
         .input("name", Kind::Text, "Its name.")
         .input("vpc_id", Kind::Text, "The VPC.")
-        .input("port", Kind::Number, "The port of a task.")
         .input("health_path", Kind::Text, "What is asked for.")
         .input("interval", Kind::Number, "Seconds between two checks.")
         .input("timeout", Kind::Number, "Seconds until a check has failed.")
@@ -285,7 +284,7 @@ pub(super) fn target_group() -> Module {
                 "this",
                 Body::new()
                     .set("name", input("name"))
-                    .set("port", input("port"))
+                    .because("ECS registers each task with the port of its own. This one is only what AWS asks for, and the same for all: another one would be another target group, which AWS does not take while a rule forwards to this one.", "port", 80_i64)
                     .set("protocol", "HTTP")
                     .because("Tasks on Fargate have addresses of their own.", "target_type", "ip")
                     .set("vpc_id", input("vpc_id"))

@@ -4,8 +4,11 @@
 
 resource "aws_lb_target_group" "this" {
   #checkov:skip=CKV_AWS_378:TLS ends at the load balancer; behind it requests stay within the VPC's private subnets
-  name     = var.name
-  port     = var.port
+  name = var.name
+  # ECS registers each task with the port of its own. This one is only what AWS asks for, and the
+  # same for all: another one would be another target group, which AWS does not take while a rule
+  # forwards to this one.
+  port     = 80
   protocol = "HTTP"
   # Tasks on Fargate have addresses of their own.
   target_type = "ip"

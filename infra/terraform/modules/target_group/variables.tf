@@ -10,11 +10,6 @@ variable "vpc_id" {
   type        = string
 }
 
-variable "port" {
-  description = "The port of a task."
-  type        = number
-}
-
 variable "health_path" {
   description = "What is asked for."
   type        = string

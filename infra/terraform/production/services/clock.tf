@@ -104,7 +104,6 @@ module "clock_target_group" {
 
   name                 = "cais-production-clock"
   vpc_id               = data.terraform_remote_state.foundation.outputs.vpc_id
-  port                 = 8080
   health_path          = "/readyz"
   interval             = 5
   timeout              = 2
@@ -117,7 +116,6 @@ module "clock_alternate_target_group" {
 
   name                 = "cais-production-clock-alt"
   vpc_id               = data.terraform_remote_state.foundation.outputs.vpc_id
-  port                 = 8080
   health_path          = "/readyz"
   interval             = 5
   timeout              = 2

@@ -104,7 +104,6 @@ module "calendar_target_group" {
 
   name                 = "cais-staging-calendar"
   vpc_id               = data.terraform_remote_state.foundation.outputs.vpc_id
-  port                 = 8080
   health_path          = "/readyz"
   interval             = 5
   timeout              = 2

@@ -104,7 +104,6 @@ module "clock_target_group" {
 
   name                 = "cais-staging-clock"
   vpc_id               = data.terraform_remote_state.foundation.outputs.vpc_id
-  port                 = 8080
   health_path          = "/readyz"
   interval             = 5
   timeout              = 2
