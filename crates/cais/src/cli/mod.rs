@@ -166,6 +166,8 @@ pub(crate) enum Ansi {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a compose.yaml for the programs in this folder
+    Init(init::InitArgs),
     /// Build what needs building, then start the stack or bring it to what the file says
     Up(up::UpArgs),
     /// Stop and remove everything that `up` started
@@ -190,7 +192,7 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Build, then move services to what the file says, without losing a request
     Deploy(deploy::DeployArgs),
-    /// Build, copy or restart what is being worked on whenever a file changes (`develop.watch`)
+    /// Build, copy or restart whenever a file changes (`develop.watch`)
     Watch(watch::WatchArgs),
     /// Go back to an earlier revision
     Rollback(deploy::RollbackArgs),
@@ -228,8 +230,6 @@ enum Command {
     Clean(clean::CleanArgs),
     /// Render what the stack is on AWS: Terraform, Pulumi
     Infra(infra::InfraArgs),
-    /// Write a compose.yaml for the programs in this folder
-    Init(init::InitArgs),
     /// Print the JSON schema of a Compose file with x-cais, for editors
     Schema,
     /// Print the script by which a shell completes verbs, services, revisions
