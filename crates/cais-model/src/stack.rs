@@ -15,7 +15,7 @@ mod develop;
 mod places;
 mod resources;
 
-pub use build::{Artifact, Build};
+pub use build::{Artifact, Build, Ci};
 pub use cloud::{
     Alarm, Architecture, Aws, Bound, Channel, Github, Located, Managed, Metric, Missing, Nat,
     Override, Permission, Scale, ServiceAws, ServiceCloud, Shift, StackCloud,
@@ -110,6 +110,8 @@ pub struct Service {
     pub process: Option<Process>,
     /// `x-cais.image`.
     pub artifact: Option<Artifact>,
+    /// `x-cais.ci`.
+    pub ci: Ci,
     /// `x-cais.route`: one, or a list of them.
     pub routes: Vec<Route>,
     /// `x-cais.health`.

@@ -2,7 +2,7 @@
 
 use crate::node::{Node, Value};
 use crate::stack::{
-    Artifact, HttpHealth, Percent, ProbeTiming, Process, RolloutConfig, Route, ServiceCloud,
+    Artifact, Ci, HttpHealth, Percent, ProbeTiming, Process, RolloutConfig, Route, ServiceCloud,
     StackCloud, Strategy, Threshold,
 };
 use crate::suggest;
@@ -26,6 +26,7 @@ use words::{Block, Form};
 pub(crate) struct ServiceExtension {
     pub(crate) process: Option<Process>,
     pub(crate) artifact: Option<Artifact>,
+    pub(crate) ci: Ci,
     pub(crate) routes: Vec<Route>,
     pub(crate) health: Option<HttpHealth>,
     pub(crate) rollout: Option<RolloutConfig>,
@@ -58,6 +59,9 @@ pub(crate) fn service(node: Option<&Node>, reader: &mut Reader<'_>) -> ServiceEx
     ServiceExtension {
         process: block(node.get("process"), "process", reader).map(|node| process(node, reader)),
         artifact: block(node.get("image"), "image", reader).and_then(|node| image(node, reader)),
+        ci: block(node.get("ci"), "ci", reader)
+            .map(|node| ci(node, reader))
+            .unwrap_or_default(),
         routes: routes(node.get("route"), reader),
         health: block(node.get("health"), "health", reader).map(|node| health(node, reader)),
         rollout: block(node.get("rollout"), "rollout", reader).map(|node| rollout(node, reader)),
@@ -186,6 +190,14 @@ fn image(node: &Node, reader: &mut Reader<'_>) -> Option<Artifact> {
         build: word(node.get("build"), "build", reader),
         path: path?,
     })
+}
+
+fn ci(node: &Node, reader: &mut Reader<'_>) -> Ci {
+    keys(node, "ci", &words::CI, reader);
+    Ci {
+        lint: word(node.get("lint"), "lint", reader),
+        test: word(node.get("test"), "test", reader),
+    }
 }
 
 fn command(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Vec<String>> {

@@ -166,6 +166,7 @@ pub const TABLE: &[Row] = &[
         H,
         H,
     ),
+    ("services.*.x-cais.ci", H, H, H),
     // -- life of a task
     (
         "services.*.depends_on.*.restart=true",

@@ -46,6 +46,16 @@ pub struct Build {
     pub entitlements: Vec<String>,
 }
 
+/// `x-cais.ci`: what a pipeline runs for the service, instead of what its folder shows. Shell commands in the project's folder; an
+/// empty one runs nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ci {
+    /// Formatters and linters.
+    pub lint: Option<String>,
+    /// Tests.
+    pub test: Option<String>,
+}
+
 /// `x-cais.image`: an image of one static program, made without a Docker engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {

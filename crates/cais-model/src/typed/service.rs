@@ -57,6 +57,7 @@ pub(super) fn service(
         container: container::of(node, inputs, reader),
         process: extension.process,
         artifact: extension.artifact,
+        ci: extension.ci,
         routes: extension.routes,
         health: extension.health,
         rollout: extension.rollout,

@@ -73,6 +73,11 @@ pub(super) static SERVICE: Block = Block {
             "An image of one static program, made without a Docker engine.",
         ),
         key(
+            "ci",
+            Form::Block(&CI),
+            "What a pipeline runs, instead of what its folder shows.",
+        ),
+        key(
             "route",
             Form::Blocks(&ROUTE),
             "Which requests reach it; one route, or a list.",
@@ -131,6 +136,22 @@ pub(super) static IMAGE: Block = Block {
             "build",
             Form::Text,
             "A shell command that makes it; `process.build`, where it is left out.",
+        ),
+    ],
+};
+
+/// Keys of `ci`.
+pub(super) static CI: Block = Block {
+    keys: &[
+        key(
+            "lint",
+            Form::Text,
+            "A shell command that lints it; an empty one lints nothing.",
+        ),
+        key(
+            "test",
+            Form::Text,
+            "A shell command that tests it; an empty one tests nothing.",
         ),
     ],
 };

@@ -131,6 +131,11 @@ fn context(context: &str, dockerfile: Option<&str>, project: &str, read: Read<'_
 }
 
 impl Inputs {
+    /// Is it made from nothing here?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
     /// Is a file one of them?
     pub(crate) fn has(&self, path: &str) -> bool {
         self.parts.iter().any(|part| match part {

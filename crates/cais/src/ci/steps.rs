@@ -76,10 +76,25 @@ pub(crate) fn tasks<'s>(
 
 fn of(service: &Service, project: &str, read: Read<'_>) -> Vec<(Step, String, String)> {
     let mut found = Vec::new();
-    let folder = folder(service, project);
-    if let Some(folder) = &folder {
-        for (step, command) in conventions(folder, read) {
-            found.push((step, folder.clone(), command));
+    let declared = [
+        (Step::Lint, &service.ci.lint),
+        (Step::Test, &service.ci.test),
+    ];
+    for (step, command) in declared {
+        if let Some(command) = command.as_ref().filter(|it| !it.trim().is_empty()) {
+            found.push((step, project.to_owned(), command.clone()));
+        }
+    }
+    let is_declared = |step| {
+        declared
+            .iter()
+            .any(|(it, command)| *it == step && command.is_some())
+    };
+    if let Some(folder) = folder(service, project) {
+        for (step, command) in conventions(&folder, read) {
+            if !is_declared(step) {
+                found.push((step, folder.clone(), command));
+            }
         }
     }
     if let Some(command) = service.process.as_ref().and_then(|it| it.build.clone()) {
@@ -181,5 +196,51 @@ mod tests {
         );
         assert_eq!(steps("app/go.mod", "module a\n"), both);
         assert_eq!(steps("app/README.md", ""), []);
+    }
+
+    /// The tasks of a file with one service in a Cargo package, as `step folder command`.
+    fn declared(ci: &str) -> Vec<String> {
+        struct OneFile(String);
+        impl cais_model::Source for OneFile {
+            fn read(&self, path: &std::path::Path) -> Result<String, cais_model::SourceError> {
+                let is_it = path.ends_with("compose.yaml");
+                is_it
+                    .then(|| self.0.clone())
+                    .ok_or(cais_model::SourceError::NotFound)
+            }
+            fn variable(&self, _: &str) -> Option<String> {
+                None
+            }
+        }
+        let text = format!("services: {{web: {{build: app, x-cais: {{ci: {ci}}}}}}}\n");
+        let options = cais_model::LoadOptions {
+            files: vec!["compose.yaml".into()],
+            project_directory: "/project".into(),
+            ..Default::default()
+        };
+        let loaded = cais_model::load(&OneFile(text), &options).unwrap();
+        let read =
+            |path: &str| (path == "app/Cargo.toml").then(|| "[package]\nname = \"a\"\n".to_owned());
+        tasks(loaded.stack.services.values(), "", &read)
+            .iter()
+            .map(|it| {
+                let first = it.command.split(' ').take(2).collect::<Vec<_>>().join(" ");
+                format!("{} {} {first}", it.step, it.folder)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_the_file_says_takes_the_place_of_what_the_folder_shows() {
+        let build = "build  cais build".to_owned();
+        assert_eq!(
+            declared("{}"),
+            ["lint app cargo fmt", "test app cargo test", &build]
+        );
+        assert_eq!(
+            declared("{lint: make lint}"),
+            ["lint  make lint", "test app cargo test", &build]
+        );
+        assert_eq!(declared("{lint: '', test: ''}"), [build]);
     }
 }

@@ -26,6 +26,9 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: DeployArg
     let Some(named) = args.selected(&target.project)? else {
         return Ok(());
     };
+    let Some(named) = target.with_tasks(&named) else {
+        return Ok(());
+    };
     let services = changed_or_named(&target, &args, &named).await?;
     if services.is_empty() {
         output::note(&format!(

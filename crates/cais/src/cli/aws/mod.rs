@@ -201,6 +201,23 @@ impl Target {
         Ok(pairs)
     }
 
+    /// The named services that tasks run: what AWS runs itself has no revisions, is left out and said. `None` where nothing is left
+    /// of what was named.
+    pub(super) fn with_tasks(&self, named: &[ServiceName]) -> Option<Vec<ServiceName>> {
+        let services = &self.project.loaded.stack.services;
+        let (managed, left): (Vec<_>, Vec<_>) = named.iter().cloned().partition(|name| {
+            let aws = services.get(name).map(|service| &service.cloud.aws);
+            aws.is_some_and(|aws| aws.managed.is_some())
+        });
+        for name in &managed {
+            output::note(&format!(
+                "AWS runs `{name}` itself in {}: it belongs to the infrastructure, and no deploy changes it",
+                self.environment
+            ));
+        }
+        (managed.is_empty() || !left.is_empty()).then_some(left)
+    }
+
     /// AWS's no, with what to do where the infrastructure is not there.
     pub(super) fn explained(&self, error: &Error) -> Failure {
         if error.code.as_deref() == Some("ClusterNotFoundException") {

@@ -28,6 +28,9 @@ const ONE_DEPLOY: i64 = 15 * 60;
 pub(super) async fn run(global: &Global, name: &EnvironmentName, args: RollbackArgs) -> Outcome {
     let target = Target::open(global, name).await?;
     let named: Vec<ServiceName> = args.service.iter().cloned().collect();
+    let Some(named) = target.with_tasks(&named) else {
+        return Ok(());
+    };
     let services = target.services(&named).await?;
     let mut moves = Vec::new();
     let mut newest: BTreeMap<ServiceName, Option<jiff::Timestamp>> = BTreeMap::new();

@@ -225,8 +225,11 @@ impl Cache {
         hasher.update(task.command.as_bytes());
         hasher.update(task.folder.as_bytes());
         hasher.update(self.around.as_bytes());
-        // A build of the whole project reads what it likes.
-        let all = task.services.is_empty() || task.folder == self.project;
+        let known = |it: &ServiceName| self.inputs.get(it).is_some_and(|inputs| !inputs.is_empty());
+        // A build of the whole project reads what it likes; so does a task of a service that is made from nothing here.
+        let all = task.services.is_empty()
+            || !task.services.iter().all(known)
+            || (task.step == Step::Build && task.folder == self.project);
         for (name, content) in &self.files {
             let services = task.services.iter().filter_map(|it| self.inputs.get(it));
             if all || services.into_iter().any(|inputs| inputs.has(name)) {
