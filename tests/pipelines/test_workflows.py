@@ -1,0 +1,229 @@
+"""The rendered workflows, run: a pull request, deploys to both environments, infrastructure, going back; and what each change
+sets in motion. One story, because each deploy begins where the one before ended."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import permissions
+from github import ENVIRONMENTS, REPOSITORY, ROLE, TOOLS, GitHub
+from runner import Run, matches
+from expressions import Unknown, condition, fill
+from world import ACCOUNT, REGION
+
+CAIS = pathlib.Path(os.environ["CAIS_BIN"])
+# The example: what its two services are made from, and no more of this repository.
+COPIED = (".dockerignore", ".env", "Cargo.lock", "apps", "clippy.toml", "compose.production.yaml", "compose.staging.yaml", "compose.yaml", "crates/cais-cache",
+          "docs/guide/cache.md", "rust-toolchain.toml")
+IGNORED = shutil.ignore_patterns("target", ".cais")
+
+
+def project(folder, cais):
+    """The example in a repository of its own, with workflows and infrastructure as cais renders them."""
+    for name in COPIED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=IGNORED)
+        elif source.exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    workspace = (REPOSITORY / "Cargo.toml").read_text()
+    workspace = workspace.replace('members = ["crates/*", "apps/*", "tests/load"]', 'members = ["apps/*", "crates/cais-cache"]')
+    workspace = workspace.replace('default-members = ["crates/cais", "apps/clock", "apps/calendar"]', 'default-members = ["apps/clock", "apps/calendar"]')
+    (folder / "Cargo.toml").write_text(workspace)
+    (folder / ".gitignore").write_text(".terraform/\n.cais/\n")
+    # A debug build of the same: this is not about how fast the program is.
+    text = (folder / "compose.yaml").read_text().replace("cargo build --release", "cargo build").replace("/release/", "/debug/")
+    (folder / "compose.yaml").write_text(text)
+    for environment in ENVIRONMENTS:
+        file = folder / f"compose.{environment}.yaml"
+        file.write_text(file.read_text().replace("sa-east-1", REGION))
+    subprocess.run(["cargo", "metadata", "--offline", "--format-version=1"], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for words in (["infra", "terraform"], ["ci", "init", "--cais", cais]):
+        done = subprocess.run([CAIS, *words], cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise AssertionError(f"cais {words}: {done.stdout}{done.stderr}")
+
+
+class Expressions(unittest.TestCase):
+    HERE = {"github": {"ref_name": "main", "event": {"name": "it's"}}, "needs": {"a": {"outputs": {"b": ""}}}}
+
+    def test_what_is_rendered_is_read_as_github_reads_it(self):
+        for text, want in (("${{ needs.a.outputs.b != '' }}", False), ("github.ref_name == 'main' && github.event.name == 'it''s'", True), ("!(github.ref_name == 'x')", True),
+                           ("github.ref_name == 'x' && github.nothing == 'y'", False), ("github.ref_name == 'main' || github.nothing", True)):
+            self.assertEqual(condition(text, self.HERE, "success"), want, text)
+        self.assertEqual(fill("x ${{ github.ref_name }} ${{ github.ref_name == 'x' }}", self.HERE), "x main false")
+
+    def test_a_condition_without_a_status_asks_for_success(self):
+        self.assertFalse(condition("github.ref_name == 'main'", self.HERE, "failure"))
+        self.assertTrue(condition("failure() && github.ref_name == 'main'", self.HERE, "failure"))
+
+    def test_what_is_not_known_is_an_error(self):
+        for text in ("contains(github.ref_name, 'm')", "github.nothing", "github.ref_name >= 'a'", "steps.a.outputs.b"):
+            with self.assertRaises(Unknown, msg=text):
+                fill("${{ %s }}" % text, self.HERE)
+
+    def test_a_star_stays_in_its_folder_and_two_do_not(self):
+        for pattern, path, want in (("docs/**", "docs/a/b.md", True), ("**.md", "a/b.md", True), ("compose*.yaml", "compose.staging.yaml", True), ("compose*.yaml", "a/compose.yaml", False)):
+            self.assertEqual(matches(pattern, path), want, (pattern, path))
+
+
+class Story(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = pathlib.Path(tempfile.mkdtemp(prefix="cais-pipelines-"))
+        cls.addClassCleanup(shutil.rmtree, cls.root, ignore_errors=True)
+        program = cls.root / "cais"
+        subprocess.run(["strip", "-o", program, CAIS], check=True)
+        cls.github = github = GitHub(cls.root, program)
+        cls.addClassCleanup(github.close)
+        github.repository.mkdir()
+        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", github.repository], check=True)
+        project(github.repository, f"{github.downloads.url}/cais#sha256={github.downloads.sha256}")
+        cls.first = github.commit("The example")
+        for environment in ENVIRONMENTS:
+            github.set[f"IMAGE_TAG_{environment.upper()}"] = cls.first[:12]
+
+    def passed(self, run):
+        self.assertEqual(run.status, "success", f"\n{run}")
+        return run
+
+    def change(self, name, text, claim):
+        """One more line at a file's end, on main."""
+        base = self.github.git("rev-parse", "HEAD")
+        file = self.github.repository / name
+        file.write_text(file.read_text() + text)
+        return base, self.github.commit(claim)
+
+    def images(self, environment):
+        """What runs, by service."""
+        ecs = self.github.cloud.worlds[environment].client("ecs")
+        found = {}
+        for name in ("clock", "calendar"):
+            service = ecs.describe_services(cluster=f"cais-{environment}", services=[name])["services"][0]
+            definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+            found[name] = definition["containerDefinitions"][0]["image"].partition("@")[2]
+        return found
+
+    def deployed(self, files, services):
+        """A push to main builds, attests and deploys these services to both environments, and leaves the others as they are."""
+        before = {environment: self.images(environment) for environment in ENVIRONMENTS}
+        self.github.attested.clear()
+        ran = self.github.push(*files)
+        if "deploy.yml" not in ran:
+            self.assertEqual(services, [], ran)
+            return None
+        run = self.passed(ran["deploy.yml"])
+        self.assertEqual(run.results["changed"]["outputs"]["services"], " ".join(sorted(services)))
+        self.assertEqual(run.ran(), ["changed", "build", "staging", "production"] if services else ["changed"])
+        after = {environment: self.images(environment) for environment in ENVIRONMENTS}
+        for environment in ENVIRONMENTS:
+            moved = sorted(name for name in after[environment] if after[environment][name] != before[environment][name])
+            self.assertEqual(moved, sorted(services), f"{environment}\n{run}")
+            for name in services:
+                self.assertIn((name, after[environment][name].removeprefix("sha256:")), self.github.attested)
+        self.assertEqual(sorted({name for name, _ in self.github.attested}), sorted(services))
+        self.assertEqual(after["staging"] if services == ["calendar", "clock"] else {name: after["staging"][name] for name in services},
+                         {name: after["production"][name] for name in (services or after["production"])} if services else after["staging"], "built once")
+        return run
+
+    def test_1_a_pull_request_is_checked_and_planned(self):
+        github = self.github
+        base = github.git("rev-parse", "HEAD")
+        github.git("switch", "--quiet", "--create", "work")
+        _, head = self.change("apps/clock/src/main.rs", "// A thought.\n", "A thought about the clock")
+        ran = github.pull_request(base, head)
+        self.assertEqual(list(ran), ["pull-request.yml"])
+        run = self.passed(ran["pull-request.yml"])
+        said = run.said("Lint, test, check and build what changed")
+        self.assertIn("clock: cargo", said)
+        self.assertNotIn("calendar: cargo", said)
+        (comment,) = json.loads(github.comments.read_text())
+        self.assertTrue(comment["body"].startswith("<!-- cais: deploy -->"), comment)
+        for environment in ENVIRONMENTS:
+            self.assertIn(f"### What differs from {environment}", comment["body"])
+        # Again: the same comment, written over. From a fork: no job that could take a role.
+        self.passed(github.pull_request(base, head)["pull-request.yml"])
+        self.assertEqual(len(json.loads(github.comments.read_text())), 1)
+        fork = self.passed(github.pull_request(base, head, fork=True)["pull-request.yml"])
+        self.assertEqual(fork.ran(), ["check"])
+        github.git("switch", "--quiet", "main")
+
+    def test_2_the_first_push_deploys_everything_to_both_environments(self):
+        github = self.github
+        empty = github.git("commit-tree", "-m", "nothing", github.git("hash-object", "-t", "tree", "-w", "/dev/null"))
+        ran = github.push(empty, github.git("rev-parse", "HEAD"))
+        run = self.passed(ran["deploy.yml"])
+        self.assertEqual(run.results["changed"]["outputs"]["services"], "calendar clock redis")
+
+    def test_3_a_change_in_a_service_deploys_it_alone(self):
+        self.deployed(self.change("apps/clock/src/main.rs", "// Another thought.\n#[used]\nstatic THOUGHT: &str = \"clock\";\n", "clock: another thought"), ["clock"])
+
+    def test_4_a_change_in_a_shared_crate_deploys_both(self):
+        self.deployed(self.change("apps/common/src/lib.rs", "#[used]\nstatic THOUGHT: &str = \"common\";\n", "common: a thought"), ["calendar", "clock"])
+
+    def test_5_a_change_in_docs_deploys_nothing(self):
+        self.assertIsNone(self.deployed(self.change("docs/guide/cache.md", "More.\n", "docs: more"), []))
+        self.deployed(self.change(".gitignore", "more\n", "git: more"), [])
+
+    def test_6_a_version_that_does_not_answer_goes_back(self):
+        before = self.images("staging"), self.images("production")
+        self.github.downloads.healthy = False
+        try:
+            ran = self.github.push(*self.change("apps/clock/src/main.rs", "#[used]\nstatic BAD: &str = \"bad\";\n", "clock: a bad thought"))
+        finally:
+            self.github.downloads.healthy = True
+        run = ran["deploy.yml"]
+        self.assertEqual(run.results["staging"]["result"], "failure", run)
+        self.assertEqual(run.results["production"]["result"], "skipped", run)
+        self.assertIsNotNone(run.said("Go back"), run)
+        self.assertEqual((self.images("staging"), self.images("production")), before, run)
+
+    def test_7_a_rollback_by_hand_reaches_its_environment_alone(self):
+        before = {environment: self.images(environment) for environment in ENVIRONMENTS}
+        run = self.passed(self.github.dispatch("rollback.yml", {"environment": "production", "service": "clock", "revision": ""}))
+        after = {environment: self.images(environment) for environment in ENVIRONMENTS}
+        self.assertEqual(after["staging"], before["staging"], run)
+        self.assertEqual(after["production"]["calendar"], before["production"]["calendar"], run)
+        self.assertNotEqual(after["production"]["clock"], before["production"]["clock"], run)
+
+    def test_8_infrastructure_is_planned_and_applied(self):
+        github = self.github
+        base = github.git("rev-parse", "HEAD")
+        file = github.repository / "compose.staging.yaml"
+        file.write_text(file.read_text().replace("log_retention: 30", "log_retention: 60"))
+        subprocess.run([CAIS, "infra", "terraform"], cwd=github.repository, check=True, capture_output=True)
+        head = github.commit("staging: logs are kept longer")
+        run = self.passed(github.pull_request(base, head)["infrastructure.yml"])
+        self.assertEqual(run.ran(), ["validate", "plan"])
+        body = json.loads(github.comments.read_text())[-1]["body"]
+        self.assertIn("### Infrastructure of production: services", body)
+        self.assertIn("to add", body)
+        run = self.passed(github.push(base, head)["infrastructure.yml"])
+        self.assertEqual(run.ran(), ["validate", "staging", "production"])
+
+    def test_9_each_role_is_granted_what_its_commands_ask_for_and_no_other_duty(self):
+        asked = {}
+        for role, action, resource in sorted(permissions.USED, key=str):
+            asked.setdefault(role, set()).add((action, resource))
+        for environment, world in self.github.cloud.worlds.items():
+            key = {"Bucket": world.bucket, "Key": "foundation.tfstate"}
+            policies = permissions.granted(json.loads(world.client("s3").get_object(**key)["Body"].read()))
+            for duty in ("plan", "push", "deploy", "apply"):
+                role = f"cais-{environment}-pipeline-{duty}"
+                refused = sorted(one for one in asked[role] if not permissions.allows(policies[role], *one))
+                print(f"\n  {role}: {len(asked[role])} actions asked for, {len(refused)} not granted", end="")
+                self.assertEqual(refused, [], role)
+            may = lambda duty, action: permissions.allows(policies[f"cais-{environment}-pipeline-{duty}"], action, None)  # noqa: E731
+            for action, duties in {"ecr:PutImage": {"push", "apply"}, "ecs:UpdateService": {"deploy", "apply"}, "iam:CreateRole": {"apply"},
+                                   "secretsmanager:GetSecretValue": {"apply"}, "ec2:CreateVpc": {"apply"}}.items():
+                self.assertEqual({duty for duty in ("plan", "push", "deploy", "apply") if may(duty, action)}, duties, action)
+            for world_of, other in self.github.cloud.worlds.items():
+                self.assertEqual(other.ecs.bad, [], world_of)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=0)
