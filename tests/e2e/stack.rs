@@ -118,6 +118,7 @@ fn ps_as_json_has_the_documented_fields() {
                 "state",
                 "health",
                 "pid",
+                "container",
                 "uptime_seconds",
                 "reason",
                 "exit",

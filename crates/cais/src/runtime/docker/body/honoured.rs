@@ -90,6 +90,7 @@ const FIELDS: &[(&str, &str, Seen)] = &[
         "develop: {watch: [{path: ., action: restart}]}",
         Stack,
     ),
+    ("x-cais.ci", "x-cais: {ci: {lint: l}}", Stack),
     ("x-cais.health", "x-cais: {health: {path: /h}}", Stack),
     ("scale", "scale: 3", Stack),
     ("deploy.replicas", "deploy: {replicas: 3}", Stack),
