@@ -202,7 +202,7 @@ export class PipelineAccess extends pulumi.ComponentResource {
           },
           {
             Effect: "Allow",
-            Action: ["iam:GetRole"],
+            Action: ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
             Resource: [pulumi.interpolate`arn:aws:iam::${callerIdentity.accountId}:role/${args.name}-*`],
           },
           {

@@ -197,7 +197,10 @@ fn deploy() -> Vec<Value> {
                 named("ecs", "task-definition/", "-*:*"),
             ]),
         ),
-        allow(&["iam:GetRole"], list([roles_of_environment()])),
+        allow(
+            &["iam:GetRole", "iam:SimulatePrincipalPolicy"],
+            list([roles_of_environment()]),
+        ),
         allow_if(
             &["iam:PassRole"],
             list([roles_of_environment()]),

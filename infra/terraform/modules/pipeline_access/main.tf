@@ -162,7 +162,7 @@ resource "aws_iam_role_policy" "deploy" {
       },
       {
         Effect = "Allow"
-        Action = ["iam:GetRole"]
+        Action = ["iam:GetRole", "iam:SimulatePrincipalPolicy"]
         Resource = [
           "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${var.name}-*",
         ]
