@@ -1,7 +1,6 @@
-//! Commands for environments that are not this machine: which there are, and the arguments of those that this machine
+//! Commands for environments that are not this machine: the arguments of those that this machine
 //! has no use for.
 
-use super::Command;
 use crate::exit::{Exit, Failure};
 use cais_model::name::{EnvironmentName, ServiceName};
 use clap::Args;
@@ -44,32 +43,6 @@ pub(crate) struct DestroyArgs {
     /// Do not take the environment's deploy lock
     #[arg(long)]
     pub(crate) no_lock: bool,
-}
-
-/// Does the command mean something for an environment on AWS?
-#[cfg_attr(
-    feature = "aws",
-    expect(dead_code, reason = "the dispatch to AWS knows it from its own match")
-)]
-pub(super) fn is_of_environments(command: &Command) -> bool {
-    matches!(
-        command,
-        Command::Plan(_)
-            | Command::Deploy(_)
-            | Command::Rollback(_)
-            | Command::History(_)
-            | Command::Events(_)
-            | Command::Status(_)
-            | Command::Ps(_)
-            | Command::Logs(_)
-            | Command::Scale(_)
-            | Command::Secret(_)
-            | Command::Verify(_)
-            | Command::Lock(_)
-            | Command::Push(_)
-            | Command::Exec(_)
-            | Command::Destroy(_)
-    )
 }
 
 /// A command that acts on this machine's tasks, for an environment that is not here.

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct PlanArgs {
     /// End with exit code 6 when a deploy would change something
     #[arg(long)]
-    pub(super) exit_code: bool,
+    exit_code: bool,
     /// Only these services
     #[arg(value_name = "SERVICE", value_parser = super::verbs::parse_service)]
     pub(super) services: Vec<ServiceName>,
@@ -98,13 +98,20 @@ pub(crate) async fn run(global: &Global, args: &PlanArgs) -> Outcome {
     } else {
         plan.iter().try_for_each(print_one)?;
     }
-    if differs && args.exit_code {
-        return Err(Failure::new(
-            Exit::Differences,
-            "a deploy would change something",
-        ));
+    args.judge(differs)
+}
+
+impl PlanArgs {
+    /// A plan that was printed, as an exit code: whoever asked for one is told of differences by it.
+    pub(super) fn judge(&self, differs: bool) -> Outcome {
+        if differs && self.exit_code {
+            return Err(Failure::new(
+                Exit::Differences,
+                "a deploy would change something",
+            ));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// `images` are the services' where they run in containers.

@@ -5,7 +5,7 @@ use super::definition::{self, Secrets};
 use super::{Target, failure, images, jobs};
 use crate::cli::plan::PlanArgs;
 use crate::cli::{Global, output};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::Outcome;
 use cais_aws::definition::differences;
 use cais_aws::service::{Service, family_revision};
 use cais_model::name::{EnvironmentName, ServiceName};
@@ -70,13 +70,7 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &PlanArgs
         target.show(global);
         plan.iter().try_for_each(print_one)?;
     }
-    if differs && args.exit_code {
-        return Err(Failure::new(
-            Exit::Differences,
-            "a deploy would change something",
-        ));
-    }
-    Ok(())
+    args.judge(differs)
 }
 
 async fn service_plan(
