@@ -9,6 +9,8 @@ import sys
 import time
 import unittest
 
+import requests
+
 from test_secrets import Arguments
 from world import ACCOUNT, REGION, KEYS, Registry, World, skip
 
@@ -22,7 +24,9 @@ STAGING = """services:
 """
 
 
-class Whole(unittest.TestCase):
+class Example(unittest.TestCase):
+    """The example in staging, as the infrastructure and a person left it."""
+
     def setUp(self):
         if not shutil.which("docker-registry"):
             skip("whole", "docker-registry is not installed")
@@ -33,6 +37,8 @@ class Whole(unittest.TestCase):
         containers = lambda name: [{"name": name, "image": f"registry.example/{name}@sha256:{'0' * 64}", "essential": True,
                                     "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": f"/ecs/cais-staging/{name}"}}}]
         self.world = World([{"name": n, "containers": containers(n)} for n in ("clock", "calendar")], "services: {}\n", cluster="cais-staging")
+        # What stays in moto would be there in the next test.
+        self.addCleanup(requests.post, f"{World.moto_url}/moto-api/reset", timeout=10)
         self.addCleanup(self.world.close)
         self.registry = Registry(self.world.root)
         self.addCleanup(self.registry.close)
@@ -63,6 +69,8 @@ class Whole(unittest.TestCase):
             for duty in ("execution", "task"):
                 iam.create_role(RoleName=f"cais-staging-{name}-{duty}", AssumeRolePolicyDocument=trust)
 
+
+class Whole(Example):
     def test_the_example_goes_to_ecs_and_back(self):
         with Arguments() as seen:
             self.there_and_back()

@@ -68,7 +68,7 @@ def granted(state):
     """Role to its statements, out of Terraform's state after an apply."""
     roles = {}
     for one in state["resources"]:
-        if one.get("module") != "module.pipeline_access" or not one["type"].startswith("aws_iam_role_policy"):
+        if one.get("module") not in ("module.pipeline_access", "module.image_access") or not one["type"].startswith("aws_iam_role_policy"):
             continue
         for instance in one["instances"]:
             told = instance["attributes"]

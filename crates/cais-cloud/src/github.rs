@@ -2,7 +2,8 @@
 //! commands, so that what runs there was tested here. Pure: the files belong to the caller.
 
 use crate::files::Files;
-use crate::names::Names;
+use crate::names::{Names, identifier};
+use cais_model::stack::{DOCKER_HUB, Stack};
 
 mod deploy;
 mod infrastructure;
@@ -20,6 +21,10 @@ pub struct Pipeline {
     pub iac: Iac,
     /// Where images are pushed to.
     pub registry: Registry,
+    /// Does it take a login to see them? On ECR a role is enough.
+    pub images_are_private: bool,
+    /// Variables of the services root that hold addresses of webhooks, such as `chat_webhook`.
+    pub webhooks: Vec<String>,
     /// A branch whose pushes deploy to all environments but the last; without one, `main` goes through all of them.
     pub staging_branch: Option<String>,
     /// Environments in the order of a release; the last is production.
@@ -48,6 +53,12 @@ pub enum Registry {
     Ghcr,
 }
 
+/// Docker Hub and GitHub's registry, by their hosts.
+const HOSTS: [(&str, Registry); 2] = [
+    (DOCKER_HUB, Registry::DockerHub),
+    ("ghcr.io", Registry::Ghcr),
+];
+
 /// Where a runner gets `cais` from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cais {
@@ -73,6 +84,18 @@ impl Iac {
 }
 
 impl Registry {
+    /// The registry at a host; `None` is one that the workflows cannot log in to.
+    pub fn at(host: &str) -> Option<Self> {
+        let known = HOSTS.iter().find(|(known, _)| *known == host);
+        known.map(|(_, registry)| *registry)
+    }
+
+    /// Its host; `None` for ECR, which has one for each account and region.
+    pub fn host(self) -> Option<&'static str> {
+        let known = HOSTS.iter().find(|(_, known)| *known == self);
+        known.map(|(host, _)| *host)
+    }
+
     /// As on the command line.
     pub fn word(self) -> &'static str {
         match self {
@@ -132,6 +155,19 @@ pub fn rendered_with(text: &str) -> Option<Vec<String>> {
     Some(words.map(str::to_owned).collect())
 }
 
+/// Variables of the services root that a stack's webhooks are given by: their addresses are secrets, and in no file.
+pub fn webhooks(stack: &Stack) -> impl Iterator<Item = String> {
+    let channels = stack.cloud.notify.iter();
+    channels
+        .filter(|(_, channel)| channel.webhook.is_some())
+        .map(|(name, _)| webhook_variable(name))
+}
+
+/// The variable that a channel's webhook is given by.
+pub(crate) fn webhook_variable(channel: &str) -> String {
+    format!("{}_webhook", identifier(channel))
+}
+
 /// All workflows, by path relative to the repository.
 pub fn workflows(pipeline: &Pipeline) -> Files {
     let texts = [
@@ -166,6 +202,8 @@ mod tests {
             project: "shop".into(),
             iac,
             registry,
+            images_are_private: true,
+            webhooks: vec!["chat_webhook".into()],
             staging_branch: None,
             environments: vec!["staging".into(), "production".into()],
             cais: Cais::Source,

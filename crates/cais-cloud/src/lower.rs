@@ -4,7 +4,7 @@
 use crate::modules;
 use crate::names::{Names, identifier};
 use crate::resource::{Infrastructure, Instance, Root};
-use crate::task::{self, TaskDefinition};
+use crate::task::{self, Image, TaskDefinition};
 use cais_model::diagnostic::Diagnostic;
 use cais_model::stack::{Aws, Condition, Service, Stack, Strategy};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ mod dashboard;
 mod foundation;
 mod overrides;
 mod place;
+mod rights;
+mod routes;
 mod secrets;
 mod services;
 
@@ -64,6 +66,12 @@ impl Planned<'_> {
     /// Does it stay, so that ECS keeps a number of its tasks?
     fn stays(&self) -> bool {
         matches!(self.kind, Kind::Web(_) | Kind::Internal | Kind::Worker)
+    }
+
+    /// Is its image in a repository of the environment's own?
+    fn is_in_ecr(&self) -> bool {
+        let image = self.task.as_ref().map(|task| &task.container.image);
+        matches!(image, Some(Image::Own { .. }))
     }
 
     /// The port that others call, where it has one.
@@ -317,6 +325,17 @@ impl<'s> Plan<'s> {
                 .account
                 .as_ref()
                 .map(|account| account.value.clone()),
+            images_elsewhere: self
+                .services
+                .iter()
+                .filter_map(|planned| {
+                    let task = planned.task.as_ref()?;
+                    let Image::Elsewhere(image) = &task.container.image else {
+                        return None;
+                    };
+                    Some((planned.name().to_owned(), image.clone()))
+                })
+                .collect(),
             modules: all,
             foundation,
             services,

@@ -17,6 +17,8 @@ pub struct Infrastructure {
     pub region: String,
     /// The account that both roots refuse to leave, where the file names it.
     pub account: Option<String>,
+    /// Services whose images are the stack's own and in another registry than ECR, with the images' names without a tag.
+    pub images_elsewhere: BTreeMap<String, String>,
     /// Modules that a root instantiates, by name.
     pub modules: BTreeMap<String, Module>,
     /// What exists before the first image: network, registry, keys, cache, the pipeline's access.

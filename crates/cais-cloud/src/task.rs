@@ -3,9 +3,9 @@
 
 use crate::fargate::{self, Size};
 use crate::names::Names;
-use crate::value::{Value, map};
+use crate::value::{Value, join, map};
 use cais_model::diagnostic::Diagnostic;
-use cais_model::stack::{Architecture, HealthTest, Healthcheck, Service, Stack};
+use cais_model::stack::{Architecture, HealthTest, Healthcheck, Service, Stack, registry_of};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub struct Container {
     pub name: String,
     /// What it runs.
     pub image: Image,
+    /// `repositoryCredentials`: the name of the secret that ECS pulls the image with; `None` where it needs none.
+    pub credentials: Option<String>,
     /// `entryPoint`; `None` is the image's.
     pub entry_point: Option<Vec<String>>,
     /// `command`; `None` is the image's.
@@ -83,6 +85,8 @@ pub enum Image {
         /// The repository's name.
         repository: String,
     },
+    /// An image of the stack's own in another registry, under this name without a tag.
+    Elsewhere(String),
     /// An image by its name, as the file has it.
     Named(String),
 }
@@ -137,16 +141,29 @@ pub fn task_definition(
         return Err(diagnostics);
     }
     let is_own = is_own(service);
+    let registry = aws.and_then(|aws| aws.registry.as_ref());
+    let (image, image_name) = match (is_own, registry) {
+        (true, None) => {
+            let repository = names.repository(name);
+            (Image::Own { repository }, String::new())
+        }
+        (true, Some(registry)) => {
+            let image = registry.image_of(name);
+            (Image::Elsewhere(image.clone()), image)
+        }
+        (false, _) => {
+            let image = service.image.clone().unwrap_or_default();
+            (Image::Named(image.clone()), image)
+        }
+    };
     let rights = &service.container.rights;
     let container = Container {
         name: names.container(name),
-        image: if is_own {
-            Image::Own {
-                repository: names.repository(name),
-            }
-        } else {
-            Image::Named(service.image.clone().unwrap_or_default())
-        },
+        credentials: registry
+            .filter(|registry| registry.host() == registry_of(&image_name))
+            .and_then(|registry| registry.credentials.as_ref())
+            .map(|secret| names.secret(&secret.value)),
+        image,
         entry_point: service.entrypoint.clone(),
         command: service.command.clone(),
         working_directory: service.working_dir.clone(),
@@ -360,14 +377,27 @@ fn shortened(numbers: &[u32]) -> String {
     }
 }
 
+/// `valueFrom`: the secret's ARN, and the key of its text where there is one.
+fn value_from(variable: &SecretVariable, arn: Value) -> Value {
+    match &variable.key {
+        None => arn,
+        Some(key) => join(vec![arn, format!(":{key}::").into()]),
+    }
+}
+
 impl Container {
     /// As `containerDefinitions` has it: camelCase, in ECS's words.
-    pub fn definition(&self, image: Value, secret: impl Fn(&SecretVariable) -> Value) -> Value {
+    /// `secret` is the ARN of a secret by its name.
+    pub fn definition(&self, image: Value, secret: impl Fn(&str) -> Value) -> Value {
         let mut fields: Vec<(&str, Value)> = vec![
             ("name", self.name.as_str().into()),
             ("image", image),
             ("essential", true.into()),
         ];
+        if let Some(credentials) = &self.credentials {
+            let parameter = map([("credentialsParameter", secret(credentials))]);
+            fields.push(("repositoryCredentials", parameter));
+        }
         for (key, words) in [
             ("entryPoint", &self.entry_point),
             ("command", &self.command),
@@ -410,7 +440,7 @@ impl Container {
             .map(|variable| {
                 map([
                     ("name", variable.name.as_str().into()),
-                    ("valueFrom", secret(variable)),
+                    ("valueFrom", value_from(variable, secret(&variable.secret))),
                 ])
             })
             .collect();

@@ -17,8 +17,9 @@ mod resources;
 
 pub use build::{Artifact, Build, Ci};
 pub use cloud::{
-    Alarm, Architecture, Aws, Bound, Channel, Github, Located, Managed, Metric, Missing, Nat,
-    Override, Permission, Scale, ServiceAws, ServiceCloud, Shift, StackCloud,
+    Alarm, Architecture, Aws, Bound, Channel, DOCKER_HUB, Github, Located, Managed, Metric,
+    Missing, Nat, Override, Permission, Registry, Scale, ServiceAws, ServiceCloud, Shift,
+    StackCloud, registry_of,
 };
 pub use container::{
     Attachment, BlockIo, Container, ContainerLimits, Device, DeviceRequest, Devices, Ipam,

@@ -4,6 +4,7 @@ import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import { Cache } from "../modules/cache";
 import { Encryption } from "../modules/encryption";
+import { ImageAccess } from "../modules/imageAccess";
 import { LogBucket } from "../modules/logBucket";
 import { Network } from "../modules/network";
 import { PipelineAccess } from "../modules/pipelineAccess";
@@ -91,9 +92,16 @@ const pipelineAccess = new PipelineAccess("pipeline-access", {
     "repo:example/cais:ref:refs/heads/main",
     "repo:example/cais:environment:production",
   ],
-  pushSubjects: ["repo:example/cais:ref:refs/heads/main", "repo:example/cais:environment:production"],
   deploySubjects: ["repo:example/cais:environment:production"],
   stateBucket: pulumi.interpolate`cais-production-state-${callerIdentity.accountId}`,
+});
+
+const imageAccess = new ImageAccess("image-access", {
+  name: "cais-production",
+  providerArn: "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
+  conditions: { "token.actions.githubusercontent.com:aud": "sts.amazonaws.com" },
+  pushSubjects: ["repo:example/cais:ref:refs/heads/main", "repo:example/cais:environment:production"],
+  deployRole: pipelineAccess.deployRoleName,
   repositoryArns: [calendarRegistry.arn, clockRegistry.arn],
 });
 
@@ -116,7 +124,7 @@ export const pipelineDeployRoleArn = pipelineAccess.deployRoleArn;
 // A role of the pipeline.
 export const pipelinePlanRoleArn = pipelineAccess.planRoleArn;
 // A role of the pipeline.
-export const pipelinePushRoleArn = pipelineAccess.pushRoleArn;
+export const pipelinePushRoleArn = imageAccess.pushRoleArn;
 // Subnets of tasks and cache.
 export const privateSubnetIds = network.privateSubnetIds;
 // Subnets of the load balancer.

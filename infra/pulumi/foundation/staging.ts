@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Cache } from "../modules/cache";
 import { Encryption } from "../modules/encryption";
 import { GithubProvider } from "../modules/githubProvider";
+import { ImageAccess } from "../modules/imageAccess";
 import { LogBucket } from "../modules/logBucket";
 import { Network } from "../modules/network";
 import { PipelineAccess } from "../modules/pipelineAccess";
@@ -89,9 +90,16 @@ const pipelineAccess = new PipelineAccess("pipeline-access", {
     "repo:example/cais:ref:refs/heads/main",
     "repo:example/cais:environment:staging",
   ],
-  pushSubjects: ["repo:example/cais:ref:refs/heads/main", "repo:example/cais:environment:staging"],
   deploySubjects: ["repo:example/cais:environment:staging"],
   stateBucket: pulumi.interpolate`cais-staging-state-${callerIdentity.accountId}`,
+});
+
+const imageAccess = new ImageAccess("image-access", {
+  name: "cais-staging",
+  providerArn: githubProvider.arn,
+  conditions: { "token.actions.githubusercontent.com:aud": "sts.amazonaws.com" },
+  pushSubjects: ["repo:example/cais:ref:refs/heads/main", "repo:example/cais:environment:staging"],
+  deployRole: pipelineAccess.deployRoleName,
   repositoryArns: [calendarRegistry.arn, clockRegistry.arn],
 });
 
@@ -114,7 +122,7 @@ export const pipelineDeployRoleArn = pipelineAccess.deployRoleArn;
 // A role of the pipeline.
 export const pipelinePlanRoleArn = pipelineAccess.planRoleArn;
 // A role of the pipeline.
-export const pipelinePushRoleArn = pipelineAccess.pushRoleArn;
+export const pipelinePushRoleArn = imageAccess.pushRoleArn;
 // Subnets of tasks and cache.
 export const privateSubnetIds = network.privateSubnetIds;
 // Subnets of the load balancer.

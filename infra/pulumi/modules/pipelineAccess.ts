@@ -18,27 +18,20 @@ export interface PipelineAccessArgs {
   conditions: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** Who may plan. */
   planSubjects: pulumi.Input<pulumi.Input<string>[]>;
-  /** Who may push images. */
-  pushSubjects: pulumi.Input<pulumi.Input<string>[]>;
   /** Who may deploy and apply. */
   deploySubjects: pulumi.Input<pulumi.Input<string>[]>;
   /** The bucket of states and of the deploy lock. */
   stateBucket: pulumi.Input<string>;
-  /** Repositories of images. */
-  repositoryArns: pulumi.Input<pulumi.Input<string>[]>;
 }
 
-/**
- * What the pipeline may do: a role that plans, one that pushes images, one that deploys and one that
- * applies.
- */
+/** What the pipeline may do: a role that plans, one that deploys and one that applies. */
 export class PipelineAccess extends pulumi.ComponentResource {
   /** The role that plans. */
   public readonly planRoleArn: pulumi.Output<string>;
-  /** The role that pushes images. */
-  public readonly pushRoleArn: pulumi.Output<string>;
   /** The role that deploys. */
   public readonly deployRoleArn: pulumi.Output<string>;
+  /** Its name. */
+  public readonly deployRoleName: pulumi.Output<string>;
   /** The role that applies. */
   public readonly applyRoleArn: pulumi.Output<string>;
 
@@ -82,50 +75,6 @@ export class PipelineAccess extends pulumi.ComponentResource {
             Effect: "Allow",
             Action: ["s3:PutObject", "s3:DeleteObject"],
             Resource: [pulumi.interpolate`arn:aws:s3:::${args.stateBucket}/*.tflock`],
-          },
-        ],
-      }),
-    }, { parent: this });
-
-    const pushRole = new aws.iam.Role(`${name}-push`, {
-      name: pulumi.interpolate`${args.name}-pipeline-push`,
-      maxSessionDuration: 3600,
-      assumeRolePolicy: pulumi.jsonStringify({
-        Version: "2012-10-17",
-        Statement: [
-          {
-            Effect: "Allow",
-            Action: "sts:AssumeRoleWithWebIdentity",
-            Principal: { Federated: args.providerArn },
-            Condition: {
-              StringEquals: args.conditions,
-              StringLike: { "token.actions.githubusercontent.com:sub": args.pushSubjects },
-            },
-          },
-        ],
-      }),
-    }, { parent: this });
-
-    new aws.iam.RolePolicy(`${name}-push`, {
-      name: "push",
-      role: pushRole.id,
-      policy: pulumi.jsonStringify({
-        Version: "2012-10-17",
-        Statement: [
-          { Effect: "Allow", Action: ["ecr:GetAuthorizationToken"], Resource: "*" },
-          {
-            Effect: "Allow",
-            Action: [
-              "ecr:BatchCheckLayerAvailability",
-              "ecr:BatchGetImage",
-              "ecr:CompleteLayerUpload",
-              "ecr:DescribeImages",
-              "ecr:GetDownloadUrlForLayer",
-              "ecr:InitiateLayerUpload",
-              "ecr:PutImage",
-              "ecr:UploadLayerPart",
-            ],
-            Resource: args.repositoryArns,
           },
         ],
       }),
@@ -213,11 +162,6 @@ export class PipelineAccess extends pulumi.ComponentResource {
           },
           {
             Effect: "Allow",
-            Action: ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeRepositories"],
-            Resource: args.repositoryArns,
-          },
-          {
-            Effect: "Allow",
             Action: ["logs:FilterLogEvents", "logs:GetLogEvents", "logs:DescribeLogStreams"],
             Resource: [
               pulumi.interpolate`arn:aws:logs:${args.region}:${callerIdentity.accountId}:log-group:/ecs/${args.name}/*`,
@@ -297,13 +241,13 @@ export class PipelineAccess extends pulumi.ComponentResource {
     }, { parent: this });
 
     this.planRoleArn = planRole.arn;
-    this.pushRoleArn = pushRole.arn;
     this.deployRoleArn = deployRole.arn;
+    this.deployRoleName = deployRole.name;
     this.applyRoleArn = applyRole.arn;
     this.registerOutputs({
       planRoleArn: this.planRoleArn,
-      pushRoleArn: this.pushRoleArn,
       deployRoleArn: this.deployRoleArn,
+      deployRoleName: this.deployRoleName,
       applyRoleArn: this.applyRoleArn,
     });
   }

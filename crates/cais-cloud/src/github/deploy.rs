@@ -160,10 +160,16 @@ fn release(pipeline: &Pipeline, rank: usize, environment: &str, before: &str) ->
             ]),
         ),
     ]);
+    if pipeline.registry == Registry::Ghcr && pipeline.images_are_private {
+        job.permissions.push(("packages", "read"));
+    }
     let environment = ("ENVIRONMENT", environment);
-    job.steps = vec![
-        checkout(false),
-        step::install(pipeline),
+    job.steps = vec![checkout(false), step::install(pipeline)];
+    if pipeline.images_are_private {
+        // To find them by their tag. What Docker Hub's token may do is the environment's to say: here, to read.
+        job.steps.extend(step::login(pipeline));
+    }
+    job.steps.extend([
         aws("May deploy", "AWS_DEPLOY_ROLE"),
         run("Verify", &[environment], "cais -E \"$ENVIRONMENT\" verify"),
         run(
@@ -190,6 +196,6 @@ fn release(pipeline: &Pipeline, rank: usize, environment: &str, before: &str) ->
             "if",
             "${{ failure() && steps.smoke.outcome == 'failure' }}",
         ),
-    ];
+    ]);
     job
 }

@@ -107,9 +107,16 @@ fn plan(pipeline: &Pipeline) -> Job {
         job.steps.push(on_roots(
             pipeline,
             &format!("Plan {environment}"),
-            environment,
-            environment,
+            (environment, environment),
+            unknown,
             plan_script(pipeline.iac),
+        ));
+    }
+    if pipeline.iac == Iac::Terraform && !pipeline.webhooks.is_empty() {
+        job.steps.push(run(
+            "Say what is not known",
+            &[],
+            "echo 'A plan does not know the addresses of webhooks: it shows their subscriptions as replaced.' >>plan.md",
         ));
     }
     job.steps.push(comment("infrastructure"));
@@ -117,23 +124,42 @@ fn plan(pipeline: &Pipeline) -> Job {
 }
 
 /// A step on both roots of an environment, with what they ask for. Where the Compose file names the account, they ask for no bucket;
-/// a variable that Terraform has no use for it leaves alone.
-fn on_roots(pipeline: &Pipeline, name: &str, environment: &str, role: &str, script: &str) -> Yaml {
+/// a variable that Terraform has no use for it leaves alone. Pulumi keeps what it asks for in the stack's file, encrypted.
+fn on_roots(
+    pipeline: &Pipeline,
+    name: &str,
+    (environment, role): (&str, &str),
+    webhook: impl Fn(&str) -> String,
+    script: &str,
+) -> Yaml {
     let bucket = pipeline.state_bucket(environment, role);
-    let tag = format!("${{{{ vars.IMAGE_TAG_{} }}}}", suffix(environment));
-    let environment = ("ENVIRONMENT", environment);
-    match pipeline.iac {
-        Iac::Terraform => run(
-            name,
-            &[
-                environment,
-                ("TF_VAR_state_bucket", &bucket),
-                ("TF_VAR_image_tag", &tag),
-            ],
-            script,
-        ),
-        Iac::Pulumi => run(name, &[environment, ("STATE_BUCKET", &bucket)], script),
+    if pipeline.iac == Iac::Pulumi {
+        let given = [("ENVIRONMENT", environment), ("STATE_BUCKET", &bucket)];
+        return run(name, &given, script);
     }
+    let tag = format!("${{{{ vars.IMAGE_TAG_{} }}}}", suffix(environment));
+    let webhooks: Vec<(String, String)> = pipeline
+        .webhooks
+        .iter()
+        .map(|variable| (format!("TF_VAR_{variable}"), webhook(variable)))
+        .collect();
+    let mut given = vec![
+        ("ENVIRONMENT", environment),
+        ("TF_VAR_state_bucket", &bucket),
+        ("TF_VAR_image_tag", &tag),
+    ];
+    given.extend(webhooks.iter().map(|(name, value)| (&**name, &**value)));
+    run(name, &given, script)
+}
+
+/// A job without an environment has no secrets, and a plan is such a job.
+fn unknown(_: &str) -> String {
+    "https://webhook.invalid".to_owned()
+}
+
+/// A secret of the environment.
+fn secret(variable: &str) -> String {
+    format!("${{{{ secrets.{} }}}}", variable.to_ascii_uppercase())
 }
 
 /// A plan locks nothing and changes nothing, so that a role that reads is enough.
@@ -204,8 +230,8 @@ fn apply(pipeline: &Pipeline, environment: &str, before: &str) -> Job {
     job.steps.push(on_roots(
         pipeline,
         "Apply",
-        environment,
-        "role",
+        (environment, "role"),
+        secret,
         apply_script(pipeline.iac),
     ));
     job

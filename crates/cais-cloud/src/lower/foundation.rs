@@ -2,7 +2,6 @@
 
 use super::{Kind, Plan, instance, sorted};
 use crate::resource::{Body, Data, Instance, Output, Root, RootKind};
-use crate::task;
 use crate::value::{Value, data, join, list, output_of};
 use cais_model::stack::Nat;
 
@@ -183,7 +182,7 @@ impl Plan<'_> {
 
     fn registries(&self, root: &mut Root) {
         for planned in &self.services {
-            if planned.kind == Kind::Cache || !task::is_own(planned.service) {
+            if !planned.is_in_ecr() {
                 continue;
             }
             root.instances.push(
@@ -311,25 +310,18 @@ impl Plan<'_> {
         let subject = |of: String| format!("repo:{}:{of}", github.repository.value);
         let environment = subject(format!("environment:{}", self.environment));
         let main = subject("ref:refs/heads/main".to_owned());
-        let repositories = self
-            .services
-            .iter()
-            .filter(|planned| planned.kind != Kind::Cache && task::is_own(planned.service))
-            .map(|planned| output_of(&format!("{}_registry", planned.id), "arn"));
+        let trusted = Value::Map(
+            conditions
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
+        );
         root.instances.push(
             Instance::new("pipeline_access", "pipeline_access", "pipeline")
                 .set("name", self.names.prefix())
                 .set("region", self.place.region.as_str())
-                .set("provider_arn", provider)
-                .set(
-                    "conditions",
-                    Value::Map(
-                        conditions
-                            .into_iter()
-                            .map(|(key, value)| (key.to_owned(), value))
-                            .collect(),
-                    ),
-                )
+                .set("provider_arn", provider.clone())
+                .set("conditions", trusted.clone())
                 .set(
                     "plan_subjects",
                     vec![
@@ -338,15 +330,40 @@ impl Plan<'_> {
                         environment.clone(),
                     ],
                 )
-                .set("push_subjects", vec![main, environment.clone()])
-                .set("deploy_subjects", vec![environment])
+                .set("deploy_subjects", vec![environment.clone()])
                 .set(
                     "state_bucket",
                     self.with_account(&self.names.state_bucket("")),
-                )
-                .set("repository_arns", Value::List(repositories.collect())),
+                ),
         );
-        for duty in ["plan", "push", "deploy", "apply"] {
+        let repositories: Vec<Value> = self
+            .services
+            .iter()
+            .filter(|planned| planned.is_in_ecr())
+            .map(|planned| output_of(&format!("{}_registry", planned.id), "arn"))
+            .collect();
+        // IAM refuses a policy about no resource at all.
+        if !repositories.is_empty() {
+            root.instances.push(
+                Instance::new("image_access", "image_access", "pipeline")
+                    .set("name", self.names.prefix())
+                    .set("provider_arn", provider)
+                    .set("conditions", trusted)
+                    .set("push_subjects", vec![main, environment])
+                    .set(
+                        "deploy_role",
+                        output_of("pipeline_access", "deploy_role_name"),
+                    )
+                    .set("repository_arns", Value::List(repositories)),
+            );
+            tell(
+                root,
+                "pipeline_push_role_arn",
+                "A role of the pipeline.",
+                output_of("image_access", "push_role_arn"),
+            );
+        }
+        for duty in ["plan", "deploy", "apply"] {
             let output = format!("{duty}_role_arn");
             tell(
                 root,

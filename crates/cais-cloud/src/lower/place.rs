@@ -3,8 +3,9 @@
 use super::{Kind, Planned};
 use crate::cidr::{Cidr, subnets};
 use crate::region;
+use crate::task::Image;
 use cais_model::diagnostic::Diagnostic;
-use cais_model::stack::{Aws, Located, Nat};
+use cais_model::stack::{Aws, Located, Nat, registry_of};
 use cais_model::suggest;
 
 /// The network that is made where the file names none.
@@ -40,6 +41,7 @@ pub(super) fn of(
     let region = region(aws, diagnostics)?;
     let letters = zone_letters(aws, &region, diagnostics);
     existing(aws, diagnostics);
+    outside(aws, services, diagnostics);
     let (cidr, zones) = if aws.vpc.is_some() {
         (String::new(), Vec::new())
     } else {
@@ -184,6 +186,28 @@ fn existing(aws: &Aws, diagnostics: &mut Vec<Diagnostic>) {
                 .with_help(format!("write `endpoints: [{}]`", needed.join(", "))),
             );
         }
+    }
+}
+
+/// Images of registries that no endpoint leads to, where nothing else leads out of the network that is made.
+fn outside(aws: &Aws, services: &[Planned<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    if aws.nat != Nat::None || aws.vpc.is_some() {
+        return;
+    }
+    for planned in services {
+        let host = match planned.task.as_ref().map(|task| &task.container.image) {
+            Some(Image::Elsewhere(image) | Image::Named(image)) => registry_of(image),
+            Some(Image::Own { .. }) | None => continue,
+        };
+        if host.contains(".dkr.ecr.") {
+            continue;
+        }
+        let message = format!(
+            "without a NAT gateway no task of `{}` starts: it cannot reach {host}",
+            planned.name()
+        );
+        let help = "write `nat: single`, or have its image on ECR, which endpoints lead to";
+        diagnostics.push(planned.error(message).with_help(help));
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Place {
 }
 
 impl Plan<'_> {
-    /// The secrets of the stack: those that services use, and one for each managed cache.
+    /// The secrets of the stack: those that services use, one for each managed cache, and the registry's credentials.
     pub(super) fn secrets(&self) -> Vec<Place> {
         let mut names = BTreeSet::new();
         for planned in self.services.iter().filter(|it| it.kind != Kind::Cache) {
@@ -49,6 +49,21 @@ impl Plan<'_> {
                 description: format!("Where the cache `{}` is, and its password", planned.name()),
                 is_external: false,
             });
+        }
+        let registry = self.aws.registry.as_ref();
+        if let Some(credentials) = registry.and_then(|registry| registry.credentials.as_ref()) {
+            let name = self.names.secret(&credentials.value);
+            // A service may read it too.
+            if !places.iter().any(|place| place.name == name) {
+                places.push(Place {
+                    id: crate::names::identifier(&credentials.value),
+                    description:
+                        "What ECS pulls images with: a JSON text with username and password"
+                            .to_owned(),
+                    name,
+                    is_external: false,
+                });
+            }
         }
         places
     }

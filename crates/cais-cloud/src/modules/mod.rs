@@ -43,6 +43,7 @@ pub(crate) const ALL: &[(&str, Make)] = &[
     ("https_listener", edge::https_listener),
     ("iam", task::iam),
     ("iam_policy", task::iam_policy),
+    ("image_access", pipeline::image_access),
     ("interface_endpoints", foundation::interface_endpoints),
     ("linear_service", service::linear_service),
     ("load_balancer", edge::load_balancer),

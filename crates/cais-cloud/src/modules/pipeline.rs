@@ -17,38 +17,17 @@ pub(super) fn github_provider() -> Module {
         .output("arn", "The provider.", attribute("aws_iam_openid_connect_provider.this.arn"))
 }
 
-/// A role of the pipeline, and its policy.
+/// Roles of the pipeline, and their policies.
 pub(super) fn pipeline_access() -> Module {
-    let role = |duty: &str, subjects: &str| {
-        Body::new()
-            .set(
-                "name",
-                template([input("name"), format!("-pipeline-{duty}").into()]),
-            )
-            .set("max_session_duration", 3600_i64)
-            .set("assume_role_policy", json(trust(subjects)))
-    };
-    let module = Module::new("pipeline_access", "What the pipeline may do: a role that plans, one that pushes images, one that deploys and one that applies.")
+    let module = Module::new("pipeline_access", "What the pipeline may do: a role that plans, one that deploys and one that applies.")
         .input("name", Kind::Text, "What names begin with.")
         .input("region", Kind::Text, "The region.")
         .input("provider_arn", Kind::Text, "GitHub's identity provider.")
         .input("conditions", Kind::text_map(), "What else has to be true of the caller: repository_id, which stays when a name is given to somebody else.")
         .input("plan_subjects", Kind::texts(), "Who may plan.")
-        .input("push_subjects", Kind::texts(), "Who may push images.")
         .input("deploy_subjects", Kind::texts(), "Who may deploy and apply.")
         .input("state_bucket", Kind::Text, "The bucket of states and of the deploy lock.")
-        .input("repository_arns", Kind::texts(), "Repositories of images.")
         .data("aws_caller_identity", "current", Body::new());
-    let inline = |role: &'static str, statements: Vec<Value>| {
-        Resource::new(
-            "aws_iam_role_policy",
-            role,
-            Body::new()
-                .set("name", role)
-                .set("role", attribute(&format!("aws_iam_role.{role}.id")))
-                .set("policy", json(policy(statements))),
-        )
-    };
     let attached = |name: &'static str, role: &str, arn: &str| {
         Resource::new(
             "aws_iam_role_policy_attachment",
@@ -62,17 +41,59 @@ pub(super) fn pipeline_access() -> Module {
         .resource(Resource::new("aws_iam_role", "plan", role("plan", "plan_subjects")).comment("Reads everything but the values of secrets, and holds the state's lock while it plans."))
         .resource(attached("plan", "plan", "arn:aws:iam::aws:policy/ReadOnlyAccess"))
         .resource(inline("plan", vec![state_lock()]))
-        .resource(Resource::new("aws_iam_role", "push", role("push", "push_subjects")))
-        .resource(inline("push", push()))
         .resource(Resource::new("aws_iam_role", "deploy", role("deploy", "deploy_subjects")))
         .resource(inline("deploy", deploy()).skip("CKV_AWS_290", "registering a task definition has no resource to name").skip("CKV_AWS_355", "registering a task definition has no resource to name"))
         .resource(Resource::new("aws_iam_role", "apply", role("apply", "deploy_subjects")).comment("Makes the infrastructure. It may make roles, but only those of this environment."))
         .resource(attached("apply", "apply", "arn:aws:iam::aws:policy/PowerUserAccess"))
         .resource(inline("apply", vec![roles()]))
         .output("plan_role_arn", "The role that plans.", attribute("aws_iam_role.plan.arn"))
-        .output("push_role_arn", "The role that pushes images.", attribute("aws_iam_role.push.arn"))
         .output("deploy_role_arn", "The role that deploys.", attribute("aws_iam_role.deploy.arn"))
+        .output("deploy_role_name", "Its name.", attribute("aws_iam_role.deploy.name"))
         .output("apply_role_arn", "The role that applies.", attribute("aws_iam_role.apply.arn"))
+}
+
+/// The role that pushes, and what the one that deploys reads of what was pushed.
+pub(super) fn image_access() -> Module {
+    Module::new("image_access", "What the pipeline may do with images: a role that pushes them, and the right to find them by their tag for the role that deploys.")
+        .input("name", Kind::Text, "What names begin with.")
+        .input("provider_arn", Kind::Text, "GitHub's identity provider.")
+        .input("conditions", Kind::text_map(), "What else has to be true of the caller.")
+        .input("push_subjects", Kind::texts(), "Who may push images.")
+        .input("deploy_role", Kind::Text, "The role that deploys.")
+        .input("repository_arns", Kind::texts(), "Repositories of images.")
+        .resource(Resource::new("aws_iam_role", "push", role("push", "push_subjects")))
+        .resource(inline("push", push()))
+        .resource(Resource::new(
+            "aws_iam_role_policy",
+            "deploy",
+            Body::new()
+                .set("name", "images")
+                .set("role", input("deploy_role"))
+                .set("policy", json(policy(vec![find_images()]))),
+        ))
+        .output("push_role_arn", "The role that pushes images.", attribute("aws_iam_role.push.arn"))
+}
+
+fn role(duty: &str, subjects: &str) -> Body {
+    Body::new()
+        .set(
+            "name",
+            template([input("name"), format!("-pipeline-{duty}").into()]),
+        )
+        .set("max_session_duration", 3600_i64)
+        .set("assume_role_policy", json(trust(subjects)))
+}
+
+/// A role's own policy.
+fn inline(role: &'static str, statements: Vec<Value>) -> Resource {
+    Resource::new(
+        "aws_iam_role_policy",
+        role,
+        Body::new()
+            .set("name", role)
+            .set("role", attribute(&format!("aws_iam_role.{role}.id")))
+            .set("policy", json(policy(statements))),
+    )
 }
 
 fn trust(subjects: &str) -> Value {
@@ -125,6 +146,17 @@ fn push() -> Vec<Value> {
             input("repository_arns"),
         ),
     ]
+}
+
+fn find_images() -> Value {
+    allow(
+        &[
+            "ecr:BatchGetImage",
+            "ecr:DescribeImages",
+            "ecr:DescribeRepositories",
+        ],
+        input("repository_arns"),
+    )
 }
 
 /// An ARN of this environment's own.
@@ -208,14 +240,6 @@ fn deploy() -> Vec<Value> {
                 "StringEquals",
                 map([("iam:PassedToService", "ecs-tasks.amazonaws.com".into())]),
             )]),
-        ),
-        allow(
-            &[
-                "ecr:BatchGetImage",
-                "ecr:DescribeImages",
-                "ecr:DescribeRepositories",
-            ],
-            input("repository_arns"),
         ),
         allow(
             &[

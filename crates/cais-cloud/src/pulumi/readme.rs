@@ -41,7 +41,7 @@ pub(super) fn readme(infrastructure: &Infrastructure) -> String {
          ## Each time\n\n\
          ```sh\n\
          pulumi -C foundation up --stack ENVIRONMENT\n\
-         cais -E ENVIRONMENT build --push   # the repositories are there now\n\
+         cais -E ENVIRONMENT push   # the images; the tag it prints is imageTag\n\
          {}pulumi -C services up --stack ENVIRONMENT\n\
          ```\n",
         settings(&infrastructure.services.variables)

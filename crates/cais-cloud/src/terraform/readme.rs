@@ -4,6 +4,7 @@ use super::HEADER;
 use crate::names::Names;
 use crate::resource::{Infrastructure, Instance};
 use crate::value::Value;
+use cais_model::stack::registry_of;
 use std::fmt::Write as _;
 
 /// `<environment>/README.md`.
@@ -92,26 +93,7 @@ pub(super) fn readme(infrastructure: &Infrastructure) -> String {
             "sh set-cache-token.sh",
         );
     }
-    let registries = instances(infrastructure, "registry");
-    if !registries.is_empty() {
-        let services: Vec<&str> = registries
-            .iter()
-            .map(|registry| registry.file.as_str())
-            .collect();
-        let commands = format!(
-            "TAG=$(git rev-parse HEAD)\n\
-             address() {{ terraform -chdir=foundation output -raw \"${{1}}_repository_url\"; }}\n\
-             aws ecr get-login-password --region {region} |\n  \
-             docker login --username AWS --password-stdin \"$(address {first} | cut -d/ -f1)\"\n\
-             docker compose --project-directory ../../.. build\n\
-             for service in {all}; do\n  \
-             docker tag \"{project}-$service\" \"$(address \"$service\"):$TAG\"\n  \
-             docker push \"$(address \"$service\"):$TAG\"\n\
-             done",
-            first = services[0],
-            all = services.join(" "),
-            project = infrastructure.project,
-        );
+    if let Some(commands) = images(infrastructure) {
         section(
             &mut out,
             "The images",
@@ -119,10 +101,12 @@ pub(super) fn readme(infrastructure: &Infrastructure) -> String {
             &commands,
         );
     }
-    let tag = if instances(infrastructure, "registry").is_empty() {
-        ""
-    } else {
+    let variables = &infrastructure.services.variables;
+    let has_tag = variables.iter().any(|input| input.name == "image_tag");
+    let tag = if has_tag {
         " -var image_tag=\"$TAG\""
+    } else {
+        ""
     };
     section(
         &mut out,
@@ -189,6 +173,42 @@ pub(super) fn cache_token(infrastructure: &Infrastructure) -> Option<String> {
             let _ = writeln!(out, "rotate {group} {secret}");
         }
     }
+    Some(out)
+}
+
+/// The commands that push the images; `None` where no image is the stack's own.
+fn images(infrastructure: &Infrastructure) -> Option<String> {
+    let project = &infrastructure.project;
+    let elsewhere = &infrastructure.images_elsewhere;
+    let mut out = "TAG=$(git rev-parse HEAD)\n".to_owned();
+    let build = "docker compose --project-directory ../../.. build\n";
+    if let Some(first) = elsewhere.values().next() {
+        let host = registry_of(first);
+        let _ = write!(out, "docker login {host}\n{build}");
+        for (service, image) in elsewhere {
+            let _ = writeln!(
+                out,
+                "docker tag {project}-{service} \"{image}:$TAG\"\ndocker push \"{image}:$TAG\""
+            );
+        }
+        return Some(out);
+    }
+    let registries = instances(infrastructure, "registry");
+    let services: Vec<&str> = registries.iter().map(|it| it.file.as_str()).collect();
+    let first = services.first()?;
+    let _ = write!(
+        out,
+        "address() {{ terraform -chdir=foundation output -raw \"${{1}}_repository_url\"; }}\n\
+         aws ecr get-login-password --region {region} |\n  \
+         docker login --username AWS --password-stdin \"$(address {first} | cut -d/ -f1)\"\n\
+         {build}\
+         for service in {all}; do\n  \
+         docker tag \"{project}-$service\" \"$(address \"$service\"):$TAG\"\n  \
+         docker push \"$(address \"$service\"):$TAG\"\n\
+         done",
+        region = infrastructure.region,
+        all = services.join(" "),
+    );
     Some(out)
 }
 

@@ -70,6 +70,13 @@ fn what_aws_does_not_have_is_told_with_its_place_and_what_it_has() {
         ),
         ("no way out", file(web, "{region: eu-west-1, nat: none}")),
         (
+            "a registry that nothing leads to",
+            file(
+                "build: .",
+                "{region: eu-west-1, nat: none, endpoints: [ecr.api, ecr.dkr, logs, secretsmanager], registry: {repository: 'ghcr.io/acme/{service}'}}",
+            ),
+        ),
+        (
             "an endpoint that is none",
             file(web, "{region: eu-west-1, endpoints: [s4]}"),
         ),

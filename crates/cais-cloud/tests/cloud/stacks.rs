@@ -56,6 +56,38 @@ golden! {
         "services: {migrate: {build: ., command: migrate, secrets: [db]}, web: {build: ., expose: ['80'], depends_on: {migrate: {condition: service_completed_successfully}}}}\nsecrets: {db: {external: true}}\n";
 }
 
+/// Two services of the stack's own and somebody else's, with images in a private registry of GitHub's.
+const ELSEWHERE: &str = "name: shop
+services: {web: {build: ., x-cais: {route: {path: /}}}, worker: {image: 'ghcr.io/other/worker:1.2.3'}, cron: {image: 'busybox:1.36.1'}}
+x-cais: {aws: {region: eu-west-1, github: {repository: acme/shop},
+  registry: {repository: 'ghcr.io/acme/shop/{service}', credentials: registry}}}\n";
+
+#[test]
+fn images_of_another_registry_are_pulled_with_a_secret_and_have_no_repository() {
+    insta::assert_snapshot!(roots(ELSEWHERE));
+    let files = render(ELSEWHERE);
+    assert!(!files.keys().any(|path| path.contains("modules/registry")));
+    assert!(!files.values().any(|text| text.contains("ecr:")));
+    let readme = &files["staging/README.md"];
+    assert!(readme.contains("docker login ghcr.io"), "{readme}");
+    assert!(readme.contains("-var image_tag=\"$TAG\""), "{readme}");
+}
+
+/// ECS knows Docker Hub's images without its host; public images need no secret.
+#[test]
+fn an_image_of_docker_hub_is_named_as_ecs_names_it() {
+    let text = ELSEWHERE.replace(
+        "ghcr.io/acme/shop/{service}', credentials: registry",
+        "docker.io/acme/shop-{service}'",
+    );
+    let roots = roots(&text);
+    assert!(
+        roots.contains("\"acme/shop-web:${var.image_tag}\""),
+        "{roots}"
+    );
+    assert!(!roots.contains("repositoryCredentials"), "{roots}");
+}
+
 #[test]
 fn without_a_domain_http_is_all_there_is() {
     insta::assert_snapshot!(roots(

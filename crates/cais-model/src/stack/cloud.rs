@@ -281,6 +281,8 @@ pub struct Aws {
     pub waf: Option<Located<String>>,
     /// `architecture` of all services. Default `x86_64`.
     pub architecture: Architecture,
+    /// `registry`: where images are pushed to, instead of the environment's own repositories (ECR).
+    pub registry: Option<Registry>,
     /// `github`: the pipeline that may plan, push and deploy.
     pub github: Option<Github>,
     /// `overrides` by resource address, merged last.
@@ -297,6 +299,16 @@ pub enum Nat {
     PerZone,
     /// `none`: tasks reach AWS through `endpoints` only.
     None,
+}
+
+/// `x-cais.aws.registry`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registry {
+    /// `repository`: registry and path without a tag, such as `ghcr.io/acme/{service}`.
+    pub repository: Located<String>,
+    /// `credentials`: the secret whose JSON text, `{"username": …, "password": …}`, lets ECS pull from there. Public images
+    /// need none.
+    pub credentials: Option<Located<String>>,
 }
 
 /// `x-cais.aws.github`.
@@ -317,6 +329,41 @@ pub struct Override {
     pub address: Located<String>,
     /// What its attributes are set to.
     pub attributes: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Registry {
+    /// The registry's host.
+    pub fn host(&self) -> &str {
+        registry_of(&self.repository.value)
+    }
+
+    /// The name of a service's image, without a tag: `{service}` stands for the service, which comes last where it does not.
+    /// Docker Hub's host is left out, as ECS knows its images.
+    pub fn image_of(&self, service: &str) -> String {
+        let pattern = self.repository.value.trim_end_matches('/');
+        let name = if pattern.contains(SERVICE) {
+            pattern.replace(SERVICE, service)
+        } else {
+            format!("{pattern}/{service}")
+        };
+        match name.split_once('/') {
+            Some((DOCKER_HUB, path)) => path.to_owned(),
+            _ => name,
+        }
+    }
+}
+
+/// What stands for the service in `registry.repository`.
+const SERVICE: &str = "{service}";
+/// The registry of names without a host.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// The host in the name of an image. A first part with a dot or a port is one, by the rule of `docker pull`.
+pub fn registry_of(image: &str) -> &str {
+    match image.split_once('/') {
+        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
+        _ => DOCKER_HUB,
+    }
 }
 
 impl Alarm {

@@ -3,7 +3,7 @@
 use super::cloud::{architecture, located, located_texts, located_word};
 use super::{block, keys, word, words};
 use crate::node::Node;
-use crate::stack::{Aws, Github, Located, Nat, Override};
+use crate::stack::{Aws, Github, Located, Nat, Override, Registry, registry_of};
 use crate::suggest;
 use crate::typed::entries;
 use crate::typed::read::Reader;
@@ -49,6 +49,7 @@ pub(super) fn aws(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Aws> {
             .get("architecture")
             .and_then(|node| architecture(node, reader))
             .unwrap_or_default(),
+        registry: registry(node.get("registry"), reader),
         github: github(node.get("github"), reader),
         overrides: overrides(node.get("overrides"), reader),
     })
@@ -133,6 +134,71 @@ fn check_account(account: Option<&Located<String>>, reader: &mut Reader<'_>) {
             .diagnostics
             .push(account.error(message).with_help(help));
     }
+}
+
+/// `registry: {repository, credentials}`.
+fn registry(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Registry> {
+    let node = block(node, "registry", reader)?;
+    keys(node, "registry", &words::REGISTRY, reader);
+    let credentials = located_word(node.get("credentials"), "credentials", reader);
+    let Some(repository) = located_word(node.get("repository"), "repository", reader) else {
+        reader.error(
+            node,
+            "`registry` needs a `repository`, like `ghcr.io/acme/{service}`",
+        );
+        return None;
+    };
+    if let Some((why, help)) = wrong_repository(&repository.value) {
+        let message = format!("`{}` {why}", repository.value);
+        reader
+            .diagnostics
+            .push(repository.error(message).with_help(help));
+        return None;
+    }
+    if let Some(credentials) = &credentials
+        && !is_name_of_a_secret(&credentials.value)
+    {
+        let message = format!("`{}` is no name of a secret", credentials.value);
+        let help = "a name has letters, digits, `-`, `_` and `.`; its value is set by `cais secret set -E ENVIRONMENT NAME`";
+        reader
+            .diagnostics
+            .push(credentials.error(message).with_help(help));
+        return None;
+    }
+    Some(Registry {
+        repository,
+        credentials,
+    })
+}
+
+/// What is wrong with a repository, and what to write.
+fn wrong_repository(written: &str) -> Option<(&'static str, &'static str)> {
+    let help = "write registry and path without a tag, as in `ghcr.io/acme/{service}` or `docker.io/acme/{service}`";
+    let bare = written.replace("{service}", "service");
+    let (host, path) = bare.split_once('/').unwrap_or((&bare, ""));
+    let is_ecr = host.contains(".dkr.ecr.") && host.contains(".amazonaws.com");
+    let is_plain =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    let is_path = |path: &str| {
+        let mut parts = path.split('/');
+        parts.all(|part| !part.is_empty() && part.chars().all(is_plain))
+    };
+    if registry_of(&bare) != host || path.is_empty() {
+        Some(("names no registry", help))
+    } else if is_ecr {
+        let help = "leave `registry` out: each environment has repositories of its own on ECR";
+        Some(("is on ECR, which is where images go anyhow", help))
+    } else if !is_path(path.trim_end_matches('/')) {
+        Some(("is not a repository", help))
+    } else {
+        None
+    }
+}
+
+/// As `cais secret set` takes it.
+fn is_name_of_a_secret(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && !name.starts_with('.') && name.len() <= 200 && name.chars().all(is_plain)
 }
 
 fn github(node: Option<&Node>, reader: &mut Reader<'_>) -> Option<Github> {

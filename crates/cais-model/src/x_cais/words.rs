@@ -479,6 +479,11 @@ pub(super) static AWS: Block = Block {
             "The processor of all services.",
         ),
         key(
+            "registry",
+            Form::Block(&REGISTRY),
+            "Where images are pushed to instead of ECR.",
+        ),
+        key(
             "github",
             Form::Block(&GITHUB),
             "The repository whose pipeline deploys.",
@@ -496,6 +501,22 @@ pub(super) static SUBNETS: Block = Block {
     keys: &[
         key("public", Form::Texts, "For the load balancer."),
         key("private", Form::Texts, "For the tasks."),
+    ],
+};
+
+/// Keys of `registry`.
+pub(super) static REGISTRY: Block = Block {
+    keys: &[
+        key(
+            "repository",
+            Form::Text,
+            "Registry and path, such as `ghcr.io/acme/{service}`.",
+        ),
+        key(
+            "credentials",
+            Form::Text,
+            "The secret that ECS pulls with: `{\"username\": …, \"password\": …}`.",
+        ),
     ],
 };
 

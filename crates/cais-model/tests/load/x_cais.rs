@@ -309,3 +309,57 @@ fn what_is_wrong_in_a_place_on_aws_is_said_with_its_place() {
         assert_eq!(errors, [want], "{block}");
     }
 }
+
+/// Each wrong in its own way.
+#[test]
+fn a_registry_is_a_place_and_a_secret() {
+    let load = |registry: &str| {
+        one(&format!(
+            "services: {{web: {{image: i}}}}\nx-cais: {{aws: {{region: eu-west-1, registry: {registry}}}}}"
+        ))
+    };
+    let loaded = load("{repository: 'ghcr.io/acme/shop', credentials: pull}").load();
+    let registry = loaded.stack.cloud.aws.unwrap().registry.unwrap();
+    assert_eq!(registry.host(), "ghcr.io");
+    assert_eq!(registry.image_of("web"), "ghcr.io/acme/shop/web");
+    assert_eq!(registry.credentials.unwrap().value, "pull");
+    for (written, image) in [
+        ("docker.io/acme/shop-{service}", "acme/shop-web"),
+        ("localhost:5000/{service}", "localhost:5000/web"),
+    ] {
+        let loaded = load(&format!("{{repository: '{written}'}}")).load();
+        let registry = loaded.stack.cloud.aws.unwrap().registry.unwrap();
+        assert_eq!(registry.image_of("web"), image);
+    }
+    let errors: Vec<String> = [
+        "{}",
+        "{repository: acme/shop}",
+        "{repository: ghcr.io}",
+        "{repository: 'ghcr.io/Acme/shop'}",
+        "{repository: 'ghcr.io/acme/shop:1'}",
+        "{repository: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop'}",
+        "{repository: ghcr.io/acme, credentials: 'a b'}",
+        "{repository: ghcr.io/acme, credential: pull}",
+    ]
+    .into_iter()
+    .flat_map(|registry| load(registry).errors())
+    .collect();
+    let place = "(write registry and path without a tag, as in `ghcr.io/acme/{service}` or `docker.io/acme/{service}`)";
+    assert_eq!(
+        errors,
+        [
+            "2:45: error: `registry` needs a `repository`, like `ghcr.io/acme/{service}`".to_owned(),
+            format!("2:58: error: `acme/shop` names no registry {place}"),
+            format!("2:58: error: `ghcr.io` names no registry {place}"),
+            format!("2:58: error: `ghcr.io/Acme/shop` is not a repository {place}"),
+            format!("2:58: error: `ghcr.io/acme/shop:1` is not a repository {place}"),
+            "2:58: error: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop` is on ECR, which is where images go anyhow \
+             (leave `registry` out: each environment has repositories of its own on ECR)"
+                .to_owned(),
+            "2:85: error: `a b` is no name of a secret (a name has letters, digits, `-`, `_` and `.`; its value is set by \
+             `cais secret set -E ENVIRONMENT NAME`)"
+                .to_owned(),
+            "2:72: error: unknown key `credential` in registry (did you mean `credentials`?)".to_owned(),
+        ]
+    );
+}

@@ -88,6 +88,13 @@ impl Project {
         }
     }
 
+    /// Loads it as an environment has it, to be looked at, without that environment's variables.
+    pub(crate) fn look_for(global: &Global, environment: Environment) -> Outcome<Self> {
+        let mut found = Self::found(global, environment)?;
+        found.stands_in = true;
+        found.loaded(cais_model::load_without_consistency)
+    }
+
     /// The names of all profiles, those of services that no enabled profile has included.
     pub(crate) fn all_profiles(global: &Global) -> Outcome<BTreeSet<String>> {
         let mut found = Self::found(global, global.environment())?;

@@ -25,7 +25,7 @@ mod sbom;
 mod token;
 mod version;
 
-use crate::exit::Outcome;
+use crate::exit::{Exit, Failure, Outcome};
 use crate::paths::Paths;
 use cais_model::Loaded;
 use cais_model::diagnostic::Diagnostic;
@@ -168,4 +168,22 @@ pub(crate) async fn pull(
 ) -> Outcome<BTreeMap<ServiceName, ImageRef>> {
     let into = engine.map_or(flow::Into::Layout, flow::Into::Engine);
     flow::pull(images, services, into, report).await
+}
+
+/// The digest that an image has in its registry under a tag, asked for with what Docker's configuration says; `None` where
+/// there is no such image.
+///
+/// # Errors
+/// A name that cannot be used, a registry that is not there or refuses.
+pub(crate) async fn digest(
+    variables: &BTreeMap<String, String>,
+    name: &str,
+    tag: &str,
+) -> Outcome<Option<String>> {
+    let reference = reference::Reference::parse(name)
+        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let login = credentials::find(variables, reference.registry()).await?;
+    let operation = oci_client::RegistryOperation::Pull;
+    let remote = registry::Remote::open(&reference, login, operation).await?;
+    remote.digest(tag).await
 }

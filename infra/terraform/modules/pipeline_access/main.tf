@@ -1,7 +1,6 @@
 # Rendered by `cais infra terraform` from the Compose file; changes belong there.
 
-# What the pipeline may do: a role that plans, one that pushes images, one that deploys and one that
-# applies.
+# What the pipeline may do: a role that plans, one that deploys and one that applies.
 
 data "aws_caller_identity" "current" {}
 
@@ -40,50 +39,6 @@ resource "aws_iam_role_policy" "plan" {
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:DeleteObject"]
         Resource = ["arn:aws:s3:::${var.state_bucket}/*.tflock"]
-      },
-    ]
-  })
-}
-
-resource "aws_iam_role" "push" {
-  name                 = "${var.name}-pipeline-push"
-  max_session_duration = 3600
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Effect    = "Allow"
-        Action    = "sts:AssumeRoleWithWebIdentity"
-        Principal = { Federated = var.provider_arn }
-        Condition = {
-          StringEquals = var.conditions
-          StringLike   = { "token.actions.githubusercontent.com:sub" = var.push_subjects }
-        }
-      },
-    ]
-  })
-}
-
-resource "aws_iam_role_policy" "push" {
-  name = "push"
-  role = aws_iam_role.push.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      { Effect = "Allow", Action = ["ecr:GetAuthorizationToken"], Resource = "*" },
-      {
-        Effect = "Allow"
-        Action = [
-          "ecr:BatchCheckLayerAvailability",
-          "ecr:BatchGetImage",
-          "ecr:CompleteLayerUpload",
-          "ecr:DescribeImages",
-          "ecr:GetDownloadUrlForLayer",
-          "ecr:InitiateLayerUpload",
-          "ecr:PutImage",
-          "ecr:UploadLayerPart",
-        ]
-        Resource = var.repository_arns
       },
     ]
   })
@@ -174,11 +129,6 @@ resource "aws_iam_role_policy" "deploy" {
           "arn:aws:iam::${data.aws_caller_identity.current.account_id}:role/${var.name}-*",
         ]
         Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }
-      },
-      {
-        Effect   = "Allow"
-        Action   = ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeRepositories"]
-        Resource = var.repository_arns
       },
       {
         Effect = "Allow"

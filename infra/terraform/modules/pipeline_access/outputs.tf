@@ -5,14 +5,14 @@ output "plan_role_arn" {
   value       = aws_iam_role.plan.arn
 }
 
-output "push_role_arn" {
-  description = "The role that pushes images."
-  value       = aws_iam_role.push.arn
-}
-
 output "deploy_role_arn" {
   description = "The role that deploys."
   value       = aws_iam_role.deploy.arn
+}
+
+output "deploy_role_name" {
+  description = "Its name."
+  value       = aws_iam_role.deploy.name
 }
 
 output "apply_role_arn" {

@@ -25,11 +25,6 @@ variable "plan_subjects" {
   type        = list(string)
 }
 
-variable "push_subjects" {
-  description = "Who may push images."
-  type        = list(string)
-}
-
 variable "deploy_subjects" {
   description = "Who may deploy and apply."
   type        = list(string)
@@ -38,9 +33,4 @@ variable "deploy_subjects" {
 variable "state_bucket" {
   description = "The bucket of states and of the deploy lock."
   type        = string
-}
-
-variable "repository_arns" {
-  description = "Repositories of images."
-  type        = list(string)
 }

@@ -47,7 +47,7 @@ output "pipeline_plan_role_arn" {
 
 output "pipeline_push_role_arn" {
   description = "A role of the pipeline."
-  value       = module.pipeline_access.push_role_arn
+  value       = module.image_access.push_role_arn
 }
 
 output "private_subnet_ids" {

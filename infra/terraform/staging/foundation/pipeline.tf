@@ -18,8 +18,17 @@ module "pipeline_access" {
     "repo:example/cais:ref:refs/heads/main",
     "repo:example/cais:environment:staging",
   ]
-  push_subjects   = ["repo:example/cais:ref:refs/heads/main", "repo:example/cais:environment:staging"]
   deploy_subjects = ["repo:example/cais:environment:staging"]
   state_bucket    = "cais-staging-state-${data.aws_caller_identity.current.account_id}"
+}
+
+module "image_access" {
+  source = "../../modules/image_access"
+
+  name            = "cais-staging"
+  provider_arn    = module.github_provider.arn
+  conditions      = { "token.actions.githubusercontent.com:aud" = "sts.amazonaws.com" }
+  push_subjects   = ["repo:example/cais:ref:refs/heads/main", "repo:example/cais:environment:staging"]
+  deploy_role     = module.pipeline_access.deploy_role_name
   repository_arns = [module.calendar_registry.arn, module.clock_registry.arn]
 }

@@ -81,7 +81,7 @@ fn value(name: &str, form: &Form) -> Value {
             "email" => "ops@example.com",
             "account" => "012345678901",
             "certificate" | "waf" | "provider" => "arn:aws:x",
-            "repository" => "owner/name",
+            "repository" => "ghcr.io/name",
             "schedule" => "rate(5 minutes)",
             "node_type" => "cache.t4g.micro",
             _ => "x",

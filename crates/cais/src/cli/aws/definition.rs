@@ -3,7 +3,7 @@
 
 use super::{Target, failure};
 use crate::exit::{Exit, Failure, Outcome};
-use cais_cloud::task::{self, Image, SecretVariable, TaskDefinition};
+use cais_cloud::task::{self, Image, TaskDefinition};
 use cais_cloud::value::Value;
 use cais_model::name::ServiceName;
 use cais_model::stack::Architecture;
@@ -44,11 +44,11 @@ pub(super) fn of_stack(
     let service = &loaded.stack.services[name];
     let definition = task::task_definition(&loaded.stack, service, &target.environment)
         .map_err(|diagnostics| Failure::invalid(diagnostics, loaded.files.clone()))?;
-    let missing: Vec<&str> = definition
-        .container
-        .secrets
-        .iter()
-        .map(|variable| variable.secret.as_str())
+    let container = &definition.container;
+    let variables = container.secrets.iter().map(|variable| &variable.secret);
+    let missing: Vec<&str> = variables
+        .chain(&container.credentials)
+        .map(String::as_str)
         .filter(|secret| !secrets.contains_key(*secret))
         .collect();
     if let Some(first) = missing.first() {
@@ -68,7 +68,9 @@ pub(super) fn of_stack(
     }
     let own_image = match &definition.container.image {
         Image::Named(named) => Some(named.as_str()),
-        Image::Own { .. } => cais_aws::definition::image_of(live, &definition.container.name),
+        Image::Own { .. } | Image::Elsewhere(_) => {
+            cais_aws::definition::image_of(live, &definition.container.name)
+        }
     };
     let image = image.or(own_image).unwrap_or_default();
     let mut request = request(&definition, image, secrets, target);
@@ -84,14 +86,8 @@ pub(super) fn of_stack(
 }
 
 fn request(definition: &TaskDefinition, image: &str, secrets: &Secrets, target: &Target) -> Json {
-    let value_from = |variable: &SecretVariable| {
-        let arn = secrets.get(&variable.secret).cloned().unwrap_or_default();
-        match &variable.key {
-            None => arn.into(),
-            Some(key) => format!("{arn}:{key}::").into(),
-        }
-    };
-    let mut container = json(&definition.container.definition(image.into(), value_from));
+    let arn = |secret: &str| secrets.get(secret).cloned().unwrap_or_default().into();
+    let mut container = json(&definition.container.definition(image.into(), arn));
     if container["logConfiguration"]["options"]["awslogs-region"] == "" {
         container["logConfiguration"]["options"]["awslogs-region"] = target.session.region().into();
     }

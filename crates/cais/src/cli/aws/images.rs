@@ -31,6 +31,15 @@ pub(super) async fn tagged(
         if !is_built(target, service) {
             continue;
         }
+        if let Some(image) = elsewhere(target, service) {
+            match image::digest(&target.project.variables, &image, tag).await? {
+                Some(digest) => {
+                    images.insert(service.clone(), format!("{image}@{digest}"));
+                }
+                None => missing.push(format!("{image}:{tag}")),
+            }
+            continue;
+        }
         let name = target.names.repository(service.as_str());
         let Some(uri) = target.session.repository(&name).await.map_err(failure)? else {
             return Err(Failure::new(
@@ -61,7 +70,14 @@ pub(super) async fn tagged(
     .help("push it first, or leave `--tag` out to build and push now"))
 }
 
-/// Builds what is built here and pushes it to the account's registry: `repository@sha256:…` of each service.
+/// The name, without a tag, of an image of the stack's own that is in another registry than the account's.
+pub(super) fn elsewhere(target: &Target, service: &ServiceName) -> Option<String> {
+    let aws = target.project.loaded.stack.cloud.aws.as_ref()?;
+    let registry = aws.registry.as_ref()?;
+    Some(registry.image_of(service.as_str()))
+}
+
+/// Builds what is built here and pushes it to the environment's registry: `repository@sha256:…` of each service.
 pub(super) async fn built(
     target: &Target,
     services: &[ServiceName],
@@ -91,7 +107,7 @@ pub(super) async fn built(
         .collect())
 }
 
-/// `cais -E ENV push`: to the account's own registry, unless a repository is named.
+/// `cais -E ENV push`: to the environment's registry, unless a repository is named.
 pub(super) async fn push(global: &Global, name: &EnvironmentName, args: PushArgs) -> Outcome {
     if args.repository.is_some() {
         return cli::image::push(global, args).await;
@@ -112,8 +128,17 @@ pub(super) async fn push(global: &Global, name: &EnvironmentName, args: PushArgs
     .await
 }
 
-/// The account's own registry: a repository for each service of the environment.
+/// The registry that the file names, with who we are from Docker's configuration; else the account's own, with a repository
+/// for each service of the environment.
 async fn registry(target: &Target) -> Outcome<Registry> {
+    let aws = target.project.loaded.stack.cloud.aws.as_ref();
+    if let Some(named) = aws.and_then(|aws| aws.registry.as_ref()) {
+        return Ok(Registry {
+            repository: Some(named.image_of("{service}")),
+            platform: None,
+            credentials: None,
+        });
+    }
     let access = target.session.registry().await.map_err(failure)?;
     let host = std::env::var(REGISTRY).unwrap_or(access.host);
     Ok(Registry {

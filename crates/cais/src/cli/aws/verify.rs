@@ -5,13 +5,15 @@ use super::room::Room;
 use crate::cli::elsewhere::VerifyArgs;
 use crate::cli::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::image;
 use cais_aws::definition;
 use cais_aws::sdk::{Error, Kind};
 use cais_aws::service::Service;
+use cais_cloud::task;
 use cais_model::name::{EnvironmentName, ServiceName};
-use cais_model::stack::FileOrigin;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// How one question was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -201,7 +203,7 @@ fn needed(target: &Target, selected: &[ServiceName]) -> Vec<(Vec<&'static str>, 
     let service = selected.first().map_or("*", ServiceName::as_str);
     let arn = |what: &str, rest: &str| format!("arn:{partition}:{what}:{region}:{account}:{rest}");
     let ecs = target.names.service(service);
-    vec![
+    let mut needed = vec![
         (
             vec![
                 "ecs:DescribeTaskDefinition",
@@ -243,14 +245,13 @@ fn needed(target: &Target, selected: &[ServiceName]) -> Vec<(Vec<&'static str>, 
                 target.names.task_role(service)
             ),
         ),
-        (
-            vec!["ecr:PutImage"],
-            arn(
-                "ecr",
-                &format!("repository/{}", target.names.repository(service)),
-            ),
-        ),
-    ]
+    ];
+    let aws = target.project.loaded.stack.cloud.aws.as_ref();
+    if aws.is_none_or(|aws| aws.registry.is_none()) {
+        let repository = format!("repository/{}", target.names.repository(service));
+        needed.push((vec!["ecr:PutImage"], arn("ecr", &repository)));
+    }
+    needed
 }
 
 async fn lock(target: &Target, report: &mut Report) {
@@ -313,7 +314,9 @@ async fn service(
         format!("{} of {} tasks run", live.running, live.desired),
     );
     let session = &target.session;
-    if super::images::is_built(target, name) {
+    if let Some(image) = super::images::elsewhere(target, name) {
+        report.passed(subject, "repository", image);
+    } else if super::images::is_built(target, name) {
         let repository = target.names.repository(subject);
         match session.repository(&repository).await {
             Ok(Some(uri)) => report.passed(subject, "repository", uri),
@@ -334,7 +337,7 @@ async fn service(
         }
     };
     if let Some(running) = &running {
-        image(target, name, running, report).await;
+        running_image(target, name, running, report).await;
     }
     for role in [
         target.names.execution_role(subject),
@@ -380,12 +383,11 @@ async fn service(
 }
 
 /// Is what runs now still in the registry? A task that ends is replaced from there.
-async fn image(target: &Target, name: &ServiceName, running: &Value, report: &mut Report) {
+async fn running_image(target: &Target, name: &ServiceName, running: &Value, report: &mut Report) {
     let subject = name.as_str();
     let Some(image) = definition::image_of(running, &target.names.container(subject)) else {
         return;
     };
-    let own = target.names.repository(subject);
     let Some((place, digest)) = image.split_once('@') else {
         return report.push(
             subject,
@@ -398,51 +400,77 @@ async fn image(target: &Target, name: &ServiceName, running: &Value, report: &mu
             )),
         );
     };
-    if !place.ends_with(&own) {
+    let own = target.names.repository(subject);
+    let found = if super::images::elsewhere(target, name).as_deref() == Some(place) {
+        match image::digest(&target.project.variables, place, digest).await {
+            Ok(found) => found,
+            // ECS may be let in where this machine is not.
+            Err(why) => {
+                return report.push(subject, "image", Answer::Unknown, why.message, why.help);
+            }
+        }
+    } else if place.ends_with(&own) {
+        match target.session.image_digest(&own, digest).await {
+            Ok(found) => found,
+            Err(error) => return report.error(subject, "image", &error),
+        }
+    } else {
         return;
-    }
-    match target.session.image_digest(&own, digest).await {
-        Ok(Some(_)) => report.passed(subject, "image", image),
-        Ok(None) => report.failed(
+    };
+    if found.is_some() {
+        report.passed(subject, "image", image);
+    } else {
+        report.failed(
             subject,
             "image",
             format!("`{image}` runs, and is no longer in the registry: a task that ends cannot be replaced"),
             format!("deploy: `cais deploy -E {}`", target.environment),
-        ),
-        Err(error) => report.error(subject, "image", &error),
+        );
     }
 }
 
-/// The secrets that services read and that only a person can fill.
+/// The secrets that the services' tasks are started with.
 async fn secrets(target: &Target, selected: &[ServiceName], report: &mut Report) {
     let stack = &target.project.loaded.stack;
-    let mut names: Vec<&String> = stack
+    let mut names = BTreeSet::new();
+    let tasks = stack
         .services
         .values()
         .filter(|service| selected.contains(&service.name))
-        .flat_map(|service| service.secrets.iter().map(|mount| &mount.source))
-        .collect();
-    names.sort();
-    names.dedup();
-    for name in names {
-        let generated = stack
-            .secrets
-            .get(name)
-            .is_some_and(|source| source.generate && matches!(source.origin, FileOrigin::File(_)));
-        let full = target.names.secret(name);
+        // What Fargate does not have is told by who loads the file.
+        .filter_map(|service| task::task_definition(stack, service, &target.environment).ok());
+    for task in tasks {
+        let variables = task.container.secrets.into_iter().map(|it| it.secret);
+        names.extend(variables.chain(task.container.credentials));
+    }
+    let caches = stack
+        .services
+        .values()
+        .filter(|service| service.cloud.aws.managed.is_some())
+        .map(|service| target.names.cache_secret(service.name.as_str()));
+    let of_caches: BTreeSet<String> = caches.collect();
+    let prefix = target.names.secret("");
+    for full in names {
+        let short = full.strip_prefix(&prefix).unwrap_or(&full);
         match target.session.secret_is_set(&full).await {
-            Ok(true) => report.passed("secrets", name, full),
+            Ok(true) => report.passed("secrets", short, full.clone()),
             Ok(false) => report.failed(
                 "secrets",
-                name,
+                short,
                 format!("`{full}` has no value"),
-                if generated {
-                    target.infrastructure_help()
+                if of_caches.contains(&full) {
+                    format!(
+                        "give the cache its password: `sh set-cache-token.sh` in infra/terraform/{}",
+                        target.environment
+                    )
                 } else {
-                    format!("set it: `cais secret set -E {} {name}`", target.environment)
+                    format!(
+                        "set it: `cais secret set -E {} {short}`",
+                        target.environment
+                    )
                 },
             ),
-            Err(error) => report.error("secrets", name, &error),
+            Err(error) => report.error("secrets", short, &error),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! `cais ci init`: writes the workflows, or says that they are not what would be written. Rendering is `cais-cloud`'s.
 
+use crate::cli::environment::Environment;
 use crate::cli::project::{self, Project};
 use crate::cli::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_cloud::files::Files;
 use cais_cloud::github::{self, Cais, Iac, Pipeline, Registry};
+use cais_model::name::EnvironmentName;
+use cais_model::stack;
 use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
@@ -13,7 +17,7 @@ pub(crate) struct InitArgs {
     /// What describes the infrastructure: terraform (the default) or pulumi
     #[arg(long, value_enum, hide_possible_values = true, value_name = "TOOL")]
     iac: Option<IacName>,
-    /// Where images are pushed to: ecr (the default), dockerhub or ghcr
+    /// Where images are pushed to: ecr, dockerhub or ghcr, as `x-cais.aws.registry` of the file has it
     #[arg(long, value_enum, hide_possible_values = true, value_name = "NAME")]
     registry: Option<RegistryName>,
     /// A branch whose pushes deploy to staging; main then deploys to production alone
@@ -57,7 +61,8 @@ fn merged(args: &InitArgs, root: &Path) -> InitArgs {
     let before = before(root).unwrap_or_default();
     InitArgs {
         iac: args.iac.or(before.iac),
-        registry: args.registry.or(before.registry),
+        // The file says it; the flag makes sure.
+        registry: args.registry,
         staging_branch: args.staging_branch.clone().or(before.staging_branch),
         cais: args.cais.clone().or(before.cais),
         check: args.check,
@@ -93,6 +98,7 @@ fn pipeline(global: &Global, args: &InitArgs, project: &Project) -> Outcome<Pipe
         .help("write what production has otherwise into `compose.production.yaml`"));
     }
     environments.sort_by_key(|name| (is_production(name), name.clone()));
+    let Read { images, webhooks } = read(global, args.registry)?;
     let cais = match args.cais.as_deref() {
         Some("source") => Cais::Source,
         Some(text) => release(text),
@@ -111,15 +117,94 @@ fn pipeline(global: &Global, args: &InitArgs, project: &Project) -> Outcome<Pipe
             Some(IacName::Pulumi) => Iac::Pulumi,
             _ => Iac::Terraform,
         },
-        registry: match args.registry {
-            Some(RegistryName::Dockerhub) => Registry::DockerHub,
-            Some(RegistryName::Ghcr) => Registry::Ghcr,
-            _ => Registry::Ecr,
-        },
+        registry: images.registry,
+        images_are_private: images.are_private,
+        webhooks: webhooks.into_iter().collect(),
         staging_branch: args.staging_branch.clone(),
         environments,
         cais,
     })
+}
+
+/// Where images go.
+struct ImagesGo {
+    registry: Registry,
+    are_private: bool,
+}
+
+/// What the file says for the environments.
+struct Read {
+    images: ImagesGo,
+    webhooks: BTreeSet<String>,
+}
+
+/// Where images go has to be the same for every environment: one is built and pushed once.
+fn read(global: &Global, asked: Option<RegistryName>) -> Outcome<Read> {
+    let mut webhooks = BTreeSet::new();
+    let mut first: Option<(EnvironmentName, Option<stack::Registry>)> = None;
+    let mut images = ImagesGo {
+        registry: Registry::Ecr,
+        are_private: true,
+    };
+    for name in project::environments(global)? {
+        let environment = Environment::Named(name.clone());
+        let loaded = Project::look_for(global, environment)?.loaded;
+        webhooks.extend(github::webhooks(&loaded.stack));
+        let aws = loaded.stack.cloud.aws.as_ref();
+        let found = aws.and_then(|aws| aws.registry.clone());
+        if let Some((other, before)) = &first {
+            let place =
+                |it: &Option<stack::Registry>| it.as_ref().map(|it| it.repository.value.clone());
+            if place(before) != place(&found) {
+                let message = format!(
+                    "images of {name} and of {other} go to different registries, and the workflows push an image once"
+                );
+                return Err(Failure::new(Exit::Usage, message).help(
+                    "write `x-cais.aws.registry` into the Compose file that all environments share",
+                ));
+            }
+            continue;
+        }
+        if let Some(found) = &found {
+            let host = found.host();
+            images.are_private = found.credentials.is_some();
+            images.registry = Registry::at(host).ok_or_else(|| {
+                let message = format!("the workflows cannot log in to `{host}`");
+                let wrong = found
+                    .repository
+                    .error(message)
+                    .with_help("they know ECR, docker.io and ghcr.io");
+                Failure::invalid(vec![wrong], loaded.files.clone())
+            })?;
+        }
+        first = Some((name, found));
+    }
+    let asked = asked.map(Registry::from);
+    if let Some(asked) = asked.filter(|asked| *asked != images.registry) {
+        let help = match asked.host() {
+            Some(host) => format!(
+                "write it into compose.yaml: `x-cais: {{aws: {{registry: {{repository: '{host}/OWNER/{{service}}'}}}}}}`"
+            ),
+            None => "take `x-cais.aws.registry` out of the file".to_owned(),
+        };
+        let message = format!(
+            "the file's images go to {}, and not to {}",
+            images.registry.word(),
+            asked.word()
+        );
+        return Err(Failure::new(Exit::Usage, message).help(help));
+    }
+    Ok(Read { images, webhooks })
+}
+
+impl From<RegistryName> for Registry {
+    fn from(name: RegistryName) -> Self {
+        match name {
+            RegistryName::Ecr => Self::Ecr,
+            RegistryName::Dockerhub => Self::DockerHub,
+            RegistryName::Ghcr => Self::Ghcr,
+        }
+    }
 }
 
 fn is_production(name: &str) -> bool {
@@ -308,6 +393,8 @@ mod tests {
             project: "shop".into(),
             iac: Iac::Pulumi,
             registry: Registry::Ghcr,
+            images_are_private: false,
+            webhooks: Vec::new(),
             staging_branch: Some("develop".into()),
             environments: vec!["production".into()],
             cais: Cais::Source,
@@ -318,6 +405,11 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
         assert_eq!(before(root.path()), Some(given.clone()));
+        // Where images go is the file's matter.
+        let given = InitArgs {
+            registry: None,
+            ..given
+        };
         assert_eq!(merged(&InitArgs::default(), root.path()), given);
     }
 }
