@@ -25,7 +25,7 @@ mod sbom;
 mod token;
 mod version;
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::Outcome;
 use crate::paths::Paths;
 use cais_model::Loaded;
 use cais_model::diagnostic::Diagnostic;
@@ -175,13 +175,14 @@ pub(crate) async fn pull(
 ///
 /// # Errors
 /// A name that cannot be used, a registry that is not there or refuses.
+#[cfg(feature = "aws")]
 pub(crate) async fn digest(
     variables: &BTreeMap<String, String>,
     name: &str,
     tag: &str,
 ) -> Outcome<Option<String>> {
     let reference = reference::Reference::parse(name)
-        .map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        .map_err(|error| crate::exit::Failure::new(crate::exit::Exit::Usage, error.to_string()))?;
     let login = credentials::find(variables, reference.registry()).await?;
     let operation = oci_client::RegistryOperation::Pull;
     let remote = registry::Remote::open(&reference, login, operation).await?;
