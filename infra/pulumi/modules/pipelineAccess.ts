@@ -179,6 +179,11 @@ export class PipelineAccess extends pulumi.ComponentResource {
             Action: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
             Resource: [pulumi.interpolate`arn:aws:s3:::${args.stateBucket}/deploy.lock`],
           },
+          {
+            Effect: "Allow",
+            Action: ["s3:ListBucket"],
+            Resource: [pulumi.interpolate`arn:aws:s3:::${args.stateBucket}`],
+          },
         ],
       }),
     }, { parent: this });

@@ -257,6 +257,11 @@ fn deploy() -> Vec<Value> {
             &["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
             list([bucket_objects("deploy.lock")]),
         ),
+        // Who may not list gets "denied" for an object that is not there, and a free lock is one.
+        allow(
+            &["s3:ListBucket"],
+            list([template(["arn:aws:s3:::".into(), input("state_bucket")])]),
+        ),
     ]
 }
 

@@ -149,6 +149,11 @@ resource "aws_iam_role_policy" "deploy" {
         Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
         Resource = ["arn:aws:s3:::${var.state_bucket}/deploy.lock"]
       },
+      {
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = ["arn:aws:s3:::${var.state_bucket}"]
+      },
     ]
   })
 }
