@@ -188,6 +188,8 @@ fn wrong_repository(written: &str) -> Option<(&'static str, &'static str)> {
     } else if is_ecr {
         let help = "leave `registry` out: each environment has repositories of its own on ECR";
         Some(("is on ECR, which is where images go anyhow", help))
+    } else if written == "docker.io/{service}" {
+        Some(("names nobody's repository on Docker Hub", help))
     } else if !is_path(path.trim_end_matches('/')) {
         Some(("is not a repository", help))
     } else {

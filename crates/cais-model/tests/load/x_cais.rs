@@ -335,6 +335,7 @@ fn a_registry_is_a_place_and_a_secret() {
         "{}",
         "{repository: acme/shop}",
         "{repository: ghcr.io}",
+        "{repository: 'docker.io/{service}'}",
         "{repository: 'ghcr.io/Acme/shop'}",
         "{repository: 'ghcr.io/acme/shop:1'}",
         "{repository: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop'}",
@@ -351,6 +352,7 @@ fn a_registry_is_a_place_and_a_secret() {
             "2:45: error: `registry` needs a `repository`, like `ghcr.io/acme/{service}`".to_owned(),
             format!("2:58: error: `acme/shop` names no registry {place}"),
             format!("2:58: error: `ghcr.io` names no registry {place}"),
+            format!("2:58: error: `docker.io/{{service}}` names nobody's repository on Docker Hub {place}"),
             format!("2:58: error: `ghcr.io/Acme/shop` is not a repository {place}"),
             format!("2:58: error: `ghcr.io/acme/shop:1` is not a repository {place}"),
             "2:58: error: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop` is on ECR, which is where images go anyhow \
