@@ -2,7 +2,7 @@
 //! commands, so that what runs there was tested here. Pure: the files belong to the caller.
 
 use crate::files::Files;
-use crate::names::{Names, identifier};
+use crate::names::{Names, webhook_variable};
 use cais_model::stack::{DOCKER_HUB, Stack};
 
 mod deploy;
@@ -161,11 +161,6 @@ pub fn webhooks(stack: &Stack) -> impl Iterator<Item = String> {
     channels
         .filter(|(_, channel)| channel.webhook.is_some())
         .map(|(name, _)| webhook_variable(name))
-}
-
-/// The variable that a channel's webhook is given by.
-pub(crate) fn webhook_variable(channel: &str) -> String {
-    format!("{}_webhook", identifier(channel))
 }
 
 /// All workflows, by path relative to the repository.

@@ -252,6 +252,11 @@ pub fn slug(name: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
+/// The variable of the services root that a channel's webhook is given by.
+pub(crate) fn webhook_variable(channel: &str) -> String {
+    format!("{}_webhook", identifier(channel))
+}
+
 /// A name as Terraform and TypeScript take it for a thing: letters, digits and underscores, not beginning with a digit.
 pub fn identifier(name: &str) -> String {
     let identifier = slug(name).replace('-', "_");

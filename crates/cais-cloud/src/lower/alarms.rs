@@ -1,7 +1,7 @@
 //! Alarms: those that the file asks for and those that every service has, who is told of them, and which end a rollout.
 
 use super::{Kind, Plan, Planned, instance};
-use crate::names::identifier;
+use crate::names::{identifier, webhook_variable};
 use crate::resource::{Instance, Root};
 use crate::task::seconds;
 use crate::value::{Value, input, map, output_of};
@@ -173,7 +173,7 @@ impl Plan<'_> {
                 root.instances.push(
                     Instance::new("webhook_subscription", format!("{id}_webhook"), "main")
                         .set("topic_arn", output_of(&topic, "arn"))
-                        .set("url", input(&format!("{id}_webhook"))),
+                        .set("url", input(&webhook_variable(name))),
                 );
             }
         }

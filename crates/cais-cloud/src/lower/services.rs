@@ -119,7 +119,7 @@ impl Plan<'_> {
         for (name, channel) in &self.stack.cloud.notify {
             if channel.webhook.is_some() {
                 root.variables.push(Input::new(
-                    &crate::github::webhook_variable(name),
+                    &crate::names::webhook_variable(name),
                     InputKind::Text,
                     "Where alarms are posted: an address is a secret, so it is not in these files.",
                 ));
