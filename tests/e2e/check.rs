@@ -111,14 +111,32 @@ fn workflows_are_written_kept_and_found_stale() {
     stack.write("compose.production.yaml", "services: {}\n");
     stack.cais("ci init").ended_with(2);
     stack.cais("ci init --check").ended_with(2);
-    stack
-        .cais(&format!(
-            "ci init --registry ghcr --cais https://example.com/cais#sha256={digest}"
-        ))
-        .ok();
+    // Where images go is the file's to say, for all environments alike.
+    let init = format!("ci init --registry ghcr --cais https://example.com/cais#sha256={digest}");
+    let ran = stack.cais(&init).ended_with(2);
+    assert!(
+        ran.stderr.contains("ghcr.io/OWNER/{service}"),
+        "{}",
+        ran.stderr
+    );
+    let elsewhere = "services: {}\nx-cais: {aws: {registry: {repository: 'ghcr.io/acme/{service}', credentials: pull}}}\n";
+    stack.write("compose.production.yaml", elsewhere);
+    stack.cais(&init).ok();
     stack.cais("ci init --check").ok();
-    stack.cais("ci init --check --registry ecr").ended_with(6);
+    let ran = stack.cais("ci init --check --registry ecr").ended_with(2);
+    assert!(
+        ran.stderr.contains("go to ghcr, and not to ecr"),
+        "{}",
+        ran.stderr
+    );
     stack.write("compose.staging.yaml", "services: {}\n");
+    let ran = stack.cais("ci init --check").ended_with(2);
+    assert!(
+        ran.stderr.contains("go to different registries"),
+        "{}",
+        ran.stderr
+    );
+    stack.write("compose.staging.yaml", elsewhere);
     stack.cais("ci init --check").ended_with(6);
     stack.cais("ci init").ok();
     stack.cais("ci init --check").ok();

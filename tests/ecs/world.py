@@ -146,15 +146,16 @@ class Terminal:
 
 
 class Registry:
-    """Debian's docker-registry, which lets in whoever has ECR's token as moto gives it out."""
+    """Debian's docker-registry, which lets in whoever has ECR's token as moto gives it out, or others."""
 
-    def __init__(self, root):
+    def __init__(self, root, users=None, tls=None):
         self.port = free_port()
-        token = f"{ACCOUNT}-auth-token"
-        (root / "htpasswd").write_text(f"AWS:{bcrypt(token)}\n")
+        users = users or {"AWS": f"{ACCOUNT}-auth-token"}
+        self.login = "%s:%s" % next(iter(users.items()))
+        (root / "htpasswd").write_text("".join(f"{user}:{bcrypt(password)}\n" for user, password in users.items()))
         (root / "registry.yml").write_text(json.dumps({
             "version": 0.1, "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": str(root / "registry")}, "delete": {"enabled": True}},
-            "http": {"addr": f"127.0.0.1:{self.port}"}, "auth": {"htpasswd": {"realm": "ecr", "path": str(root / "htpasswd")}}}))
+            "http": {"addr": f"127.0.0.1:{self.port}"} | ({"tls": tls} if tls else {}), "auth": {"htpasswd": {"realm": "ecr", "path": str(root / "htpasswd")}}}))
         self.child = subprocess.Popen(["docker-registry", "serve", str(root / "registry.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(lambda: is_open(self.port), "the registry")
 

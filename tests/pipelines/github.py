@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import ssl
 import stat
 import subprocess
@@ -38,6 +39,7 @@ class Machine:
         for name in ("bin", "home", "tools"):
             (root / name).mkdir(parents=True, exist_ok=True)
         self.program("gh", f"#!{sys.executable}\n" + (REPOSITORY / "tests/pipelines/gh.py").read_text())
+        self.program("docker", f"#!{sys.executable}\n" + (REPOSITORY / "tests/pipelines/docker.py").read_text())
         self.program("pipx", f"""#!/bin/sh
 # Puts what the verify script has installed at the same version where pipx would.
 case "$2" in
@@ -99,10 +101,62 @@ class Downloads:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
+class Hub:
+    """ghcr.io: Debian's registry under that name, which a proxy of the machine leads to, and no other name."""
+
+    HOST = "ghcr.io"
+
+    def __init__(self, root):
+        self.certificate = root / "ghcr.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={self.HOST}", "-addext", f"subjectAltName=DNS:{self.HOST}", "-addext", "basicConstraints=critical,CA:FALSE",
+                        "-keyout", root / "ghcr.key", "-out", self.certificate], check=True, capture_output=True)
+        self.asked = []
+        self.registry = Registry(root, users={"somebody": "a-token-of-the-job"}, tls={"certificate": str(self.certificate), "key": str(root / "ghcr.key")})
+        mine = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_CONNECT(self):
+                mine.asked.append(self.path)
+                if self.path != f"{mine.HOST}:443":
+                    self.send_error(502, f"the proxy leads to {mine.HOST} alone")
+                    return
+                with socket.create_connection(("127.0.0.1", mine.registry.port)) as there:
+                    self.send_response(200)
+                    self.end_headers()
+                    back = threading.Thread(target=pump, args=(there, self.connection), daemon=True)
+                    back.start()
+                    pump(self.connection, there)
+                    back.join()
+
+        self.proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.proxy.daemon_threads = True
+        threading.Thread(target=self.proxy.serve_forever, daemon=True).start()
+
+    def variables(self):
+        return {"HTTPS_PROXY": f"http://127.0.0.1:{self.proxy.server_address[1]}", "NO_PROXY": "127.0.0.1", "SSL_CERT_FILE": str(self.certificate)}
+
+    def close(self):
+        self.proxy.shutdown()
+        self.registry.close()
+
+
+def pump(source, sink):
+    """Bytes from one connection to another until either ends."""
+    try:
+        while chunk := source.recv(65536):
+            sink.sendall(chunk)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
 class Cloud:
     """AWS: an environment's cluster each, the same account's everything else."""
 
-    def __init__(self, root):
+    def __init__(self, root, hub=None):
         permissions.watch()
         self.worlds = {}
         for environment in ENVIRONMENTS:
@@ -111,8 +165,10 @@ class Cloud:
                                                        "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": f"/ecs/{cluster}/{name}"}}}]}
                         for name in ("clock", "calendar")]
             self.worlds[environment] = World(services, "services: {}\n", cluster=cluster)
-        self.registry = Registry(root)
-        self.host = f"127.0.0.1:{self.registry.port}"
+        self.hub = hub
+        self.registry = Registry(root) if hub is None else hub.registry
+        # Where images are elsewhere, nobody has a reason to ask ECR.
+        self.host = f"127.0.0.1:{self.registry.port}" if hub is None else hub.HOST
         self.roles = {}
         trust = json.dumps({"Version": "2012-10-17", "Statement": []})
         for environment, world in self.worlds.items():
@@ -127,6 +183,8 @@ class Cloud:
             world.client("secretsmanager").create_secret(Name=f"cais/{environment}/redis_password", SecretString="x" * 32)
             cache = json.dumps({"password": "x" * 32, "url": "rediss://cache.example:6379"})
             world.client("secretsmanager").create_secret(Name=f"cais/{environment}/redis-cache", SecretString=cache)
+            pull = json.dumps({"username": "somebody", "password": "a-token-of-a-person"})
+            world.client("secretsmanager").create_secret(Name=f"cais/{environment}/registry", SecretString=pull)
             for duty in ("plan", "push", "deploy", "apply"):
                 iam.create_role(RoleName=f"{prefix}-pipeline-{duty}", AssumeRolePolicyDocument=trust)
 
@@ -137,18 +195,25 @@ class Cloud:
         key = said["Credentials"]
         permissions.KEYS[key["AccessKeyId"]] = role.rsplit("/", 1)[-1]
         return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"], "AWS_SESSION_TOKEN": key["SessionToken"],
-                "AWS_ENDPOINT_URL": World.moto_url, "AWS_ENDPOINT_URL_ECS": world.ecs_url, "CAIS_ECR_HOST": self.host}
+                "AWS_ENDPOINT_URL": World.moto_url, "AWS_ENDPOINT_URL_ECS": world.ecs_url, "CAIS_ECR_HOST": self.host if self.hub is None else "ecr.invalid"}
 
     def ask(self, path, method="GET"):
         """The registry's data plane."""
-        password = base64.b64encode(f"AWS:{ACCOUNT}-auth-token".encode()).decode()
+        password = base64.b64encode(self.registry.login.encode()).decode()
         accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
-        request = urllib.request.Request(f"http://{self.host}/v2/{path}", method=method, headers={"authorization": f"Basic {password}", "accept": accept})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        headers = {"authorization": f"Basic {password}", "accept": accept}
+        scheme, context = "http", None
+        if self.hub:
+            scheme, context = "https", ssl.create_default_context(cafile=self.hub.certificate)
+            context.check_hostname = False  # it is asked without the proxy
+        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.registry.port}/v2/{path}", method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
             return answer.read(), answer.headers
 
     def mirror(self):
         """ECR's API and its registry are one thing; moto's and Debian's are two. What was pushed to the one is told to the other."""
+        if self.hub:
+            return
         for repository in json.loads(self.ask("_catalog")[0])["repositories"]:
             ecr = self.worlds[repository.split("/")[0].removeprefix("cais-")].client("ecr")
             known = {tag for image in ecr.describe_images(repositoryName=repository)["imageDetails"] for tag in image.get("imageTags", [])}
@@ -164,11 +229,11 @@ class Cloud:
 
 
 class GitHub:
-    def __init__(self, root, cais):
+    def __init__(self, root, cais, hub=None):
         self.root = root
         self.machine = Machine(root / "machine")
         self.downloads = Downloads(root, cais)
-        self.cloud = Cloud(root)
+        self.cloud = Cloud(root, hub)
         self.repository = root / "repository"
         self.terraform, self.runs, self.attested, self.comments = None, [], [], root / "comments.json"
         self.comments.write_text("[]")
@@ -240,7 +305,7 @@ class GitHub:
             "XDG_STATE_HOME": str(self.machine / "home/state"), "XDG_RUNTIME_DIR": str(job.temp),
             "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_SHA": job.contexts["github"]["sha"], "GITHUB_REPOSITORY": SLUG, "RUNNER_TEMP": str(job.temp),
             "STAND_IN_FOR_GITHUB": json.dumps(state),
-        }
+        } | (self.cloud.hub.variables() if self.cloud.hub else {})
 
     # -- stand-ins
 

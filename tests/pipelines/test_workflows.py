@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import permissions
-from github import ENVIRONMENTS, REPOSITORY, GitHub
+from github import ENVIRONMENTS, REPOSITORY, GitHub, Hub
 from runner import matches
 from expressions import Unknown, condition, fill
 from world import REGION
@@ -21,8 +21,8 @@ COPIED = (".dockerignore", ".env", "Cargo.lock", "apps", "clippy.toml", "compose
 IGNORED = shutil.ignore_patterns("target", ".cais")
 
 
-def project(folder, cais):
-    """The example in a repository of its own, with workflows and infrastructure as cais renders them."""
+def project(folder, cais, more=""):
+    """The example in a repository of its own, with workflows and infrastructure as cais renders them; `more` is of its Compose file."""
     for name in COPIED:
         source = REPOSITORY / name
         if source.is_dir():
@@ -36,7 +36,7 @@ def project(folder, cais):
     (folder / "Cargo.toml").write_text(workspace)
     (folder / ".gitignore").write_text(".terraform/\n.cais/\n")
     # A debug build of the same: this is not about how fast the program is.
-    text = (folder / "compose.yaml").read_text().replace("cargo build --release", "cargo build").replace("/release/", "/debug/")
+    text = (folder / "compose.yaml").read_text().replace("cargo build --release", "cargo build").replace("/release/", "/debug/") + more
     (folder / "compose.yaml").write_text(text)
     for environment in ENVIRONMENTS:
         file = folder / f"compose.{environment}.yaml"
@@ -71,18 +71,25 @@ class Expressions(unittest.TestCase):
             self.assertEqual(matches(pattern, path), want, (pattern, path))
 
 
-class Story(unittest.TestCase):
+class Told(unittest.TestCase):
+    """A repository, a machine and two environments; each test goes on where the one before it ended."""
+
+    HUB, MORE = None, ""
+
     @classmethod
     def setUpClass(cls):
         cls.root = pathlib.Path(tempfile.mkdtemp(prefix="cais-pipelines-"))
         cls.addClassCleanup(shutil.rmtree, cls.root, ignore_errors=True)
         program = cls.root / "cais"
         subprocess.run(["strip", "-o", program, CAIS], check=True)
-        cls.github = github = GitHub(cls.root, program)
+        hub = cls.HUB(cls.root) if cls.HUB else None
+        if hub:
+            cls.addClassCleanup(hub.close)
+        cls.github = github = GitHub(cls.root, program, hub)
         cls.addClassCleanup(github.close)
         github.repository.mkdir()
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main", github.repository], check=True)
-        project(github.repository, f"{github.downloads.url}/cais#sha256={github.downloads.sha256}")
+        project(github.repository, f"{github.downloads.url}/cais#sha256={github.downloads.sha256}", cls.MORE)
         cls.first = github.commit("The example")
         for environment in ENVIRONMENTS:
             github.set[f"IMAGE_TAG_{environment.upper()}"] = cls.first[:12]
@@ -98,15 +105,18 @@ class Story(unittest.TestCase):
         file.write_text(file.read_text() + text)
         return base, self.github.commit(claim)
 
-    def images(self, environment):
+    def containers(self, environment):
         """What runs, by service."""
         ecs = self.github.cloud.worlds[environment].client("ecs")
         found = {}
         for name in ("clock", "calendar"):
             service = ecs.describe_services(cluster=f"cais-{environment}", services=[name])["services"][0]
             definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
-            found[name] = definition["containerDefinitions"][0]["image"].partition("@")[2]
+            (found[name],) = definition["containerDefinitions"]
         return found
+
+    def images(self, environment):
+        return {name: container["image"].partition("@")[2] for name, container in self.containers(environment).items()}
 
     def deployed(self, files, services):
         """A push to main builds, attests and deploys these services to both environments, and leaves the others as they are."""
@@ -130,6 +140,16 @@ class Story(unittest.TestCase):
         self.assertEqual(built[0], built[1], "built once")
         return run
 
+    def first_push(self):
+        """The first push to main: everything is new."""
+        github = self.github
+        empty = github.git("commit-tree", "-m", "nothing", github.git("hash-object", "-t", "tree", "-w", "/dev/null"))
+        run = self.passed(github.push(empty, github.git("rev-parse", "HEAD"))["deploy.yml"])
+        self.assertEqual(run.results["changed"]["outputs"]["services"], "calendar clock redis")
+        return run
+
+
+class Story(Told):
     def test_1_a_pull_request_is_checked_and_planned(self):
         github = self.github
         base = github.git("rev-parse", "HEAD")
@@ -153,11 +173,7 @@ class Story(unittest.TestCase):
         github.git("switch", "--quiet", "main")
 
     def test_2_the_first_push_deploys_everything_to_both_environments(self):
-        github = self.github
-        empty = github.git("commit-tree", "-m", "nothing", github.git("hash-object", "-t", "tree", "-w", "/dev/null"))
-        ran = github.push(empty, github.git("rev-parse", "HEAD"))
-        run = self.passed(ran["deploy.yml"])
-        self.assertEqual(run.results["changed"]["outputs"]["services"], "calendar clock redis")
+        self.first_push()
 
     def test_3_a_change_in_a_service_deploys_it_alone(self):
         self.deployed(self.change("apps/clock/src/main.rs", "// Another thought.\n#[used]\nstatic THOUGHT: &str = \"clock\";\n", "clock: another thought"), ["clock"])
@@ -224,6 +240,38 @@ class Story(unittest.TestCase):
                 self.assertEqual({duty for duty in ("plan", "push", "deploy", "apply") if may(duty, action)}, duties, action)
             for world_of, other in self.github.cloud.worlds.items():
                 self.assertEqual(other.ecs.bad, [], world_of)
+
+
+class Elsewhere(Told):
+    """Images on ghcr.io, which the Compose file names: pushed once, found by their tag, pulled with a secret; ECR is not asked."""
+
+    HUB = Hub
+    MORE = "\nx-cais: { aws: { registry: { repository: \"ghcr.io/example/cais/{service}\", credentials: registry } } }\n"
+
+    def test_1_the_first_push_deploys_what_is_in_the_registry_to_both_environments(self):
+        permissions.USED.clear()
+        run = self.first_push()
+        self.assertEqual([step["step"] for step in run.log if step["step"].startswith("Push for")], ["Push for staging"])
+        for environment in ENVIRONMENTS:
+            secret = self.github.cloud.worlds[environment].client("secretsmanager").describe_secret(SecretId=f"cais/{environment}/registry")["ARN"]
+            for name, container in self.containers(environment).items():
+                self.assertRegex(container["image"], rf"^ghcr\.io/example/cais/{name}@sha256:[0-9a-f]{{64}}$")
+                self.assertEqual(container["repositoryCredentials"], {"credentialsParameter": secret})
+        self.assertEqual(self.images("staging"), self.images("production"))
+        asked = set(self.github.cloud.hub.asked)
+        self.assertEqual(({"ghcr.io:443"} & asked, [name for name in asked if "ecr" in name]), ({"ghcr.io:443"}, []))
+        self.assertEqual([action for _, action, _ in permissions.USED if action.startswith("ecr:")], [])
+
+    def test_2_a_change_in_a_service_deploys_it_alone(self):
+        self.deployed(self.change("apps/clock/src/main.rs", "#[used]\nstatic THOUGHT: &str = \"clock\";\n", "clock: a thought"), ["clock"])
+
+    def test_3_without_the_right_to_packages_no_job_gets_in(self):
+        file = self.github.repository / ".github/workflows/deploy.yml"
+        file.write_text(file.read_text().replace("      packages: read  # the images\n", ""))
+        ran = self.github.push(*self.change("apps/clock/src/main.rs", "#[used]\nstatic OTHER: &str = \"clock\";\n", "clock: without the right"))
+        run = ran["deploy.yml"]
+        self.assertEqual((run.results["build"]["result"], run.results["staging"]["result"]), ("success", "failure"), run)
+        self.assertIn("permission_denied", run.said("Log in to ghcr.io"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 use super::{Target, failure};
 use crate::cli::image::PushArgs;
+use crate::cli::project::Project;
 use crate::cli::{self, Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image::{self, Credentials, Destination, Event, Images, Registry, Report, Which};
@@ -112,6 +113,15 @@ pub(super) async fn push(global: &Global, name: &EnvironmentName, args: PushArgs
     if args.repository.is_some() {
         return cli::image::push(global, args).await;
     }
+    let project = Project::load(global)?;
+    if let Some(registry) = named(&project) {
+        // AWS has no part in it: whoever may push there need not be somebody on AWS.
+        let registry = Registry {
+            platform: args.platform,
+            ..registry
+        };
+        return cli::image::push_to(global, &project, args.services, args.no_build, registry).await;
+    }
     let target = Target::open(global, name).await?;
     target.show(global);
     let registry = Registry {
@@ -128,16 +138,21 @@ pub(super) async fn push(global: &Global, name: &EnvironmentName, args: PushArgs
     .await
 }
 
-/// The registry that the file names, with who we are from Docker's configuration; else the account's own, with a repository
-/// for each service of the environment.
+/// The registry that the file names, with who we are from Docker's configuration.
+fn named(project: &Project) -> Option<Registry> {
+    let aws = project.loaded.stack.cloud.aws.as_ref()?;
+    let registry = aws.registry.as_ref()?;
+    Some(Registry {
+        repository: Some(registry.image_of("{service}")),
+        platform: None,
+        credentials: None,
+    })
+}
+
+/// The registry that the file names, else the account's own, with a repository for each service of the environment.
 async fn registry(target: &Target) -> Outcome<Registry> {
-    let aws = target.project.loaded.stack.cloud.aws.as_ref();
-    if let Some(named) = aws.and_then(|aws| aws.registry.as_ref()) {
-        return Ok(Registry {
-            repository: Some(named.image_of("{service}")),
-            platform: None,
-            credentials: None,
-        });
+    if let Some(named) = named(&target.project) {
+        return Ok(named);
     }
     let access = target.session.registry().await.map_err(failure)?;
     let host = std::env::var(REGISTRY).unwrap_or(access.host);
