@@ -184,3 +184,60 @@ fn what_passed_is_not_run_again_until_a_file_changes() {
     let built = std::fs::read_to_string(stack.folder().join("build.log")).unwrap();
     assert_eq!(built, "built\nbuilt\n");
 }
+
+/// Two services that have a linter and a test each: a change of one runs its own again and no other's.
+#[test]
+fn a_change_of_one_service_runs_its_steps_alone() {
+    let stack = Stack::new(
+        "services:
+  web: { build: ./web, x-cais: { ci: { lint: 'echo web lint >>ran.log', test: 'echo web test >>ran.log' } } }
+  api: { build: ./api, x-cais: { ci: { lint: 'echo api lint >>ran.log', test: 'echo api test >>ran.log' } } }
+",
+    );
+    for service in ["web", "api"] {
+        std::fs::create_dir(stack.folder().join(service)).unwrap();
+        stack.write(
+            &format!("{service}/Dockerfile"),
+            "FROM scratch\nCOPY main.c /\n",
+        );
+        stack.write(&format!("{service}/main.c"), "int main;\n");
+    }
+    stack.write(".gitignore", "ran.log\n");
+    let git = |words: &[&str]| {
+        let done = Command::new("git")
+            .arg("-C")
+            .arg(stack.folder())
+            .args(words)
+            .output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    if !git(&["init", "--quiet"]) {
+        return skip(
+            "a_change_of_one_service_runs_its_steps_alone",
+            "git is not installed",
+        );
+    }
+    // Nothing is built: no engine answers there, and that is where the run ends.
+    stack.machine.set("PATH", "/usr/bin:/bin");
+    stack
+        .machine
+        .set("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let run = || {
+        let _ = std::fs::remove_file(stack.folder().join("ran.log"));
+        let rows = stack.cais("ci run --json").ended_with(7).json();
+        let before = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["verdict"] == "cached")
+            .count();
+        let ran = std::fs::read_to_string(stack.folder().join("ran.log")).unwrap_or_default();
+        (ran, before)
+    };
+    let all = "api lint\nweb lint\napi test\nweb test\n";
+    assert_eq!(run(), (all.to_owned(), 0));
+    assert_eq!(run(), (String::new(), 5));
+    stack.write("web/main.c", "int main; // better\n");
+    // The check of the whole project is the fifth.
+    assert_eq!(run(), ("web lint\nweb test\n".to_owned(), 2));
+}

@@ -3,6 +3,7 @@
 mod changed;
 mod init;
 mod run;
+mod tree;
 
 use super::Global;
 use crate::exit::Outcome;

@@ -1,22 +1,21 @@
 //! `cais ci run`: the pipeline's steps here, one after the other, each with a log of its own. What passed is not run again until a file changes.
 
 use super::changed::services_changed;
+use super::tree::Tree;
 use crate::ci::changed;
 use crate::ci::git::Repository;
 use crate::ci::steps::{self, Step, Task};
-use crate::cli::output::{self, BOLD, DIM, GREEN, RED};
+use crate::cli::Global;
+use crate::cli::output::{self, BOLD, DIM};
 use crate::cli::project::Project;
-use crate::cli::{Ansi, Global, Progress};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_model::name::ServiceName;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Lines of a failed task's log that are shown with it.
 const LAST_LINES: usize = 20;
@@ -37,7 +36,7 @@ pub(crate) struct RunArgs {
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+pub(super) enum Verdict {
     Passed,
     /// It passed before, on the same files.
     Cached,
@@ -51,9 +50,10 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Outcome {
     let tasks = tasks(&project, &repository, args)?;
     let cache = Cache::open(global, &project, &repository)?;
     let began = Instant::now();
+    let mut tree = Tree::new(global, &tasks);
     let mut rows = Vec::new();
-    for task in &tasks {
-        let line = Line::new(global, task);
+    for (index, task) in tasks.iter().enumerate() {
+        tree.begin(index);
         let started = Instant::now();
         let log = cache.log(task);
         let verdict = if !args.no_cache && cache.has(task) {
@@ -62,7 +62,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Outcome {
             perform(task, repository.root(), &log)?
         };
         let seconds = started.elapsed().as_secs_f32();
-        line.end(verdict, seconds);
+        tree.end(index, task, verdict, seconds);
         rows.push(serde_json::json!({
             "step": task.step, "services": task.services, "command": task.command,
             "verdict": verdict, "seconds": seconds, "log": log,
@@ -71,6 +71,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Outcome {
             Verdict::Passed => cache.keep(task)?,
             Verdict::Cached => {}
             Verdict::Failed => {
+                tree.close();
                 if global.json() {
                     output::print_json(&rows)?;
                 }
@@ -78,6 +79,7 @@ pub(super) fn run(global: &Global, args: &RunArgs) -> Outcome {
             }
         }
     }
+    tree.close();
     if global.json() {
         return output::print_json(&rows);
     }
@@ -269,61 +271,5 @@ impl Cache {
 
     fn log(&self, task: &Task) -> PathBuf {
         self.folder.join(format!("{}.log", Self::name(task)))
-    }
-}
-
-/// A task's line: live on a terminal, one line at its end elsewhere.
-struct Line {
-    title: String,
-    bar: Option<ProgressBar>,
-    quiet: bool,
-}
-
-impl Line {
-    fn new(global: &Global, task: &Task) -> Self {
-        let services: Vec<&str> = task.services.iter().map(ServiceName::as_str).collect();
-        let whose = if services.is_empty() {
-            String::new()
-        } else {
-            format!("{}: ", services.join(", "))
-        };
-        let title = format!("{:<6} {whose}{}", task.step.to_string(), task.command);
-        let terminal =
-            std::io::stderr().is_terminal() && global.ansi != Ansi::Never && !global.json();
-        let live = match global.progress {
-            Progress::Tty => true,
-            Progress::Auto => terminal,
-            Progress::Plain | Progress::Quiet => false,
-        };
-        let bar = live.then(|| {
-            let style = ProgressStyle::with_template("{spinner:.cyan} {wide_msg} {elapsed:>5.dim}")
-                .unwrap_or_else(|_| ProgressStyle::default_spinner())
-                .tick_strings(&["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]);
-            let bar = ProgressBar::new_spinner()
-                .with_style(style)
-                .with_message(title.clone());
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        Self {
-            title,
-            bar,
-            quiet: global.progress == Progress::Quiet || global.json(),
-        }
-    }
-
-    fn end(self, verdict: Verdict, seconds: f32) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        if self.quiet {
-            return;
-        }
-        let title = &self.title;
-        output::say(&match verdict {
-            Verdict::Passed => format!("{GREEN}✓{GREEN:#} {seconds:>6.1}s {title}"),
-            Verdict::Cached => format!("{GREEN}✓{GREEN:#} {DIM}passed  {title}{DIM:#}"),
-            Verdict::Failed => format!("{RED}✗{RED:#} {seconds:>6.1}s {title}"),
-        });
     }
 }
