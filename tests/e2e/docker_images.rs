@@ -2,7 +2,7 @@
 
 use crate::images::{SOURCE, only, project};
 use crate::support::registry::Registry;
-use crate::support::{Machine, Stack, docker, golden, program};
+use crate::support::{Machine, Stack, containers, docker, golden, program};
 use std::os::unix::fs::PermissionsExt;
 use std::rc::Rc;
 
@@ -120,6 +120,28 @@ fn a_dockerfile_that_fails_is_shown_at_its_line() {
         "{}",
         failed.stderr
     );
+    if let Some(image) = containers::image(test) {
+        stack.write(
+            "Dockerfile",
+            &format!(
+                "FROM {image}\nUSER root\nRUN echo made so far; echo out of cheese >&2; exit 3\n"
+            ),
+        );
+        let failed = stack.cais("--progress quiet build").ended_with(1).stderr;
+        let (output, failure) = failed.split_once("\nerror: ").expect("an error");
+        assert!(output.contains("hello | made so far\n"), "{failed}");
+        assert!(output.contains("hello | out of cheese\n"), "{failed}");
+        let place =
+            "failed at Dockerfile:3: `RUN echo made so far; echo out of cheese >&2; exit 3`";
+        assert!(
+            failure.contains(place) && failure.contains("code: 3"),
+            "{failed}"
+        );
+        assert!(
+            failure.ends_with("its output stands above; no image was made\n"),
+            "{failed}"
+        );
+    }
     stack.remove("Dockerfile");
     golden::check(
         "images/dockerfile-missing",

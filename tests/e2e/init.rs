@@ -141,20 +141,26 @@ const NAMED: &str = "services:
   tool: {image: t, profiles: [debugging]}
 ";
 
+/// As readline does it: the words, the cursor's word, then the function that was registered.
+const BASH_ASKS: &str = "source <(cais completion bash)
+    ask() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9; COMPREPLY=()
+        \"$(complete -p cais | sed 's/.*-F \\([^ ]*\\).*/\\1/')\" cais \"${@: -1}\" \"${@: -2:1}\"
+        echo \"$*: ${COMPREPLY[*]}\"; }";
+
 #[test]
 fn bash_is_told_verbs_services_environments_and_profiles() {
     let stack = Stack::new(NAMED);
     stack.write("compose.staging.yaml", "services: {}\n");
-    // As readline does it: the words, the cursor's word, then the function that was registered.
-    let asks = "source <(cais completion bash)
-        ask() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9; COMPREPLY=()
-            \"$(complete -p cais | sed 's/.*-F \\([^ ]*\\).*/\\1/')\" cais \"${@: -1}\" \"${@: -2:1}\"
-            echo \"$*: ${COMPREPLY[*]}\"; }
-        ask cais rest; ask cais logs w; ask cais scale wo; ask cais -E s; ask cais --profile d; ask cais -f other.yaml logs x";
     stack.write("other.yaml", "services: {xylophone: {image: x}}\n");
+    let asks = format!(
+        "{BASH_ASKS}
+        ask cais rest; ask cais logs w; ask cais scale wo; ask cais -E s; ask cais --profile d; ask cais -f other.yaml logs x
+        ask cais logs ''; ask cais logs --fo"
+    );
     let want = "cais rest: restart\ncais logs w: web worker\ncais scale wo: worker=\ncais -E s: staging\n\
-                cais --profile d: debugging\ncais -f other.yaml logs x: xylophone\n";
-    assert_eq!(told(&stack, "bash", &["-c", asks]), want);
+                cais --profile d: debugging\ncais -f other.yaml logs x: xylophone\n\
+                cais logs : web worker\ncais logs --fo: --follow --format\n";
+    assert_eq!(told(&stack, "bash", &["-c", &asks]), want);
 }
 
 #[test]
@@ -183,18 +189,84 @@ fn zsh_completes_the_name_of_a_service() {
     if !has_program("zsh") {
         return skip(NAME, "zsh is not installed");
     }
-    // A zsh that takes keys from a terminal: Tab completes, ^X writes down what then stands on the line.
+    let stack = Stack::new(NAMED);
+    assert_eq!(after_tab_in_zsh(&stack, "cais logs wo"), "cais logs worker");
+}
+
+/// What stands on the line of a zsh that takes keys from a terminal, after these and a Tab: ^X writes it down.
+fn after_tab_in_zsh(stack: &Stack, keys: &str) -> String {
     let types = r#"zmodload zsh/zpty
         zpty shell zsh -f -i
         zpty -w shell 'autoload -U compinit; compinit -u -D; source <(cais completion zsh)
             report() { print -r -- "$BUFFER" >told; exit }; zle -N report; bindkey "^X" report; PS1=REA; PS1+=DY'
         zpty -r shell seen '*READY*'
-        zpty -w -n shell $'cais logs wo\t\x18'
-        zpty -r shell seen '*until it ends*'
+        zpty -w -n shell "$1"$'\t\x18'
+        while zpty -t shell; do zpty -r shell seen; done
         cat told"#;
-    let words = ["30", "zsh", "-f", "-c", types];
-    let told = told(&Stack::new(NAMED), "timeout", &words);
-    assert_eq!(told.trim(), "cais logs worker");
+    let words = ["30", "zsh", "-f", "-c", types, "zsh", keys];
+    told(stack, "timeout", &words).trim().to_owned()
+}
+
+#[test]
+fn a_tab_after_rollback_offers_the_services_and_the_revisions_to_go_back_to() {
+    const NAME: &str =
+        "init::a_tab_after_rollback_offers_the_services_and_the_revisions_to_go_back_to";
+    let text = |revision: &str| {
+        format!(
+            "services:
+  web: {{command: sleep 600, environment: {{REVISION: '{revision}'}}, stop_signal: SIGKILL}}
+  worker: {{command: sleep 600, stop_signal: SIGKILL}}
+"
+        )
+    };
+    let stack = Stack::new(&text("a"));
+    stack.cais("up -d --wait").ok();
+    stack.compose(&text("b"));
+    stack.cais("deploy web").ok();
+    let is_installed = |shell: &str| {
+        let is_there = has_program(shell);
+        if !is_there {
+            skip(NAME, &format!("{shell} is not installed"));
+        }
+        is_there
+    };
+    if is_installed("zsh") {
+        let typed = after_tab_in_zsh(&stack, "cais rollback web ");
+        assert_eq!(typed.trim_end(), "cais rollback web 1");
+        let typed = after_tab_in_zsh(&stack, "cais rollback wo");
+        assert_eq!(typed.trim_end(), "cais rollback worker");
+    }
+    stack.compose(&text("c"));
+    stack.cais("deploy web").ok();
+    if is_installed("fish") {
+        let asks = "cais completion fish | source; complete --do-complete 'cais rollback web '";
+        let said = told(&stack, "fish", &["-c", asks]);
+        let offered: Vec<_> = said
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .collect();
+        assert!(
+            matches!(offered[..], [("2", when), ("1", _)] if when.starts_with("of 20")),
+            "{said}"
+        );
+    }
+    let bash = |words: &str| {
+        told(
+            &stack,
+            "bash",
+            &["-c", &format!("{BASH_ASKS}\nask {words}")],
+        )
+    };
+    assert_eq!(bash("cais rollback ''"), "cais rollback : web worker\n");
+    assert_eq!(bash("cais rollback web ''"), "cais rollback web : 2 1\n");
+    // A rollback moves what a Tab offers next.
+    stack.cais("rollback web 1").ok();
+    assert_eq!(bash("cais rollback web ''"), "cais rollback web : 3 2\n");
+    let elsewhere = bash("cais -E production rollback web ''");
+    assert!(
+        !elsewhere.contains(|c: char| c.is_ascii_digit()),
+        "{elsewhere}"
+    );
 }
 
 /// What a shell prints that finds the binary under test as `cais`.

@@ -1,14 +1,14 @@
 //! `cais completion`: the script that a shell loads. The script asks cais itself what may follow, so that it knows the project's services, revisions, environments and profiles.
 
+use super::environment::Environment;
 use super::project::{self, Project};
-use super::{Global, output};
+use super::{Global, history, output};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::store::Journal;
+use crate::store::{Journal, PastRollout};
 use clap::{Arg, Args, Command, Parser, ValueEnum};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::Shells;
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 /// The variable by which a script says that it asks; its value is the shell's name.
@@ -72,11 +72,28 @@ pub(crate) fn run(args: &CompletionArgs) -> Outcome {
     output::print(String::from_utf8_lossy(&script).trim_end())
 }
 
-/// Every argument that takes a service, a revision, an environment or a profile offers those that there are.
+/// Every argument that takes a service, a revision, an environment or a profile offers those that there are. Options stand
+/// back behind them until a dash is typed: what is hidden is offered only where nothing else fits.
 fn with_names(command: Command) -> Command {
+    let is_option = is_option();
+    let offered = move |arg: Arg| match arg.is_positional() || is_option {
+        true => with_candidates(arg),
+        false => with_candidates(arg).hide(true),
+    };
     command
-        .mut_args(with_candidates)
+        .disable_help_flag(!is_option)
+        .mut_args(offered)
         .mut_subcommands(with_names)
+}
+
+/// Is an option being typed?
+fn is_option() -> bool {
+    let index = std::env::var("_CLAP_COMPLETE_INDEX").ok();
+    let word = match index.and_then(|index| index.parse().ok()) {
+        Some(index) => words().nth(index),
+        None => words().last(),
+    };
+    word.is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"))
 }
 
 fn with_candidates(arg: Arg) -> Arg {
@@ -87,7 +104,7 @@ fn with_candidates(arg: Arg) -> Arg {
         (_, "SERVICE=N") => ArgValueCandidates::new(|| {
             candidates(services().into_iter().map(|name| format!("{name}=")))
         }),
-        ("revision", "REVISION") => ArgValueCandidates::new(|| candidates(revisions())),
+        ("revision", "REVISION") => ArgValueCandidates::new(revisions),
         ("environment", _) => {
             // Alone it is `config`'s; a shell would be told verbs in its place.
             let arg = arg.num_args(1);
@@ -146,20 +163,24 @@ fn services() -> Vec<String> {
     services.map(ToString::to_string).collect()
 }
 
-/// Those that were rolled out, of the service that the line names; the newest first.
-fn revisions() -> Vec<String> {
-    let Some(project) = project() else {
+/// Those that the service of the line can go back to, the newest first, each with the time of its rollout. What runs on AWS is
+/// not asked for: a Tab waits for no network.
+fn revisions() -> Vec<CompletionCandidate> {
+    let is_here = global().is_some_and(|global| global.environment() == Environment::Local);
+    let Some(project) = project().filter(|_| is_here) else {
         return Vec::new();
     };
-    let named = words().find_map(|word| {
-        let services = project.loaded.stack.services.keys();
-        services.into_iter().find(|name| word == name.as_str())
-    });
+    let mut services = project.loaded.stack.services.keys();
+    let Some(named) = services.find(|name| words().any(|word| word == name.as_str())) else {
+        return Vec::new();
+    };
     let journal = Journal::look(&project.paths.journal()).ok().flatten();
-    let rollouts = journal.and_then(|journal| journal.rollouts(named, 100).ok());
-    let numbers: BTreeSet<_> = rollouts.iter().flatten().map(|it| it.to).collect();
-    let numbers = numbers.into_iter().rev();
-    numbers.map(|number| number.to_string()).collect()
+    let ways = journal.and_then(|journal| journal.ways_back(named).ok());
+    let candidate = |rollout: PastRollout| {
+        let at = history::moment(rollout.started_ms, "%Y-%m-%d %H:%M UTC");
+        CompletionCandidate::new(rollout.to.to_string()).help(Some(format!("of {at}").into()))
+    };
+    ways.into_iter().flatten().map(candidate).collect()
 }
 
 fn environments() -> Vec<String> {

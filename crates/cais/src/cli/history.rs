@@ -140,7 +140,7 @@ fn print_event(global: &Global, stamped: &Stamped) -> Outcome {
     ))
 }
 
-fn moment(epoch_ms: u64, format: &str) -> String {
+pub(super) fn moment(epoch_ms: u64, format: &str) -> String {
     let at = i64::try_from(epoch_ms)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok());

@@ -393,7 +393,11 @@ impl Job<'_> {
             })
         });
         let place = at.map_or_else(String::new, |at| format!(" {at}"));
-        let failure = self.failed(format!("failed{place}: {why}"));
+        let mut failure = self.failed(format!("failed{place}: {why}"));
+        if step.is_none() {
+            // Refused before its first step, it wrote nothing.
+            failure = failure.help("no image was made");
+        }
         if why.contains("requires BuildKit") || why.contains("Unknown flag") {
             return failure.help("this Dockerfile needs BuildKit: install Docker's buildx plugin (Debian: `docker-buildx`)");
         }

@@ -7,6 +7,7 @@ use cais_engine::notice::{NoticeKind, RolloutState};
 use cais_model::name::ServiceName;
 use rusqlite::{Row, Transaction, params};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// One rollout, finished or not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,6 +108,35 @@ impl Journal {
         rows.collect::<Result<_, _>>().map_err(|e| self.unusable(e))
     }
 
+    /// The rollouts that completed a revision which a service can go back to: the newest of each revision but the
+    /// present one, newest first.
+    pub(crate) fn ways_back(
+        &self,
+        service: &ServiceName,
+    ) -> Result<Vec<PastRollout>, JournalError> {
+        let mut rollouts = self.rollouts(Some(service), u32::MAX)?;
+        let is_present = |rollout: &&PastRollout| match rollout.state {
+            RolloutState::Pending
+            | RolloutState::InProgress
+            | RolloutState::Baking
+            | RolloutState::Completed => true,
+            RolloutState::RollbackInProgress
+            | RolloutState::Failed
+            | RolloutState::RollbackSuccessful
+            | RolloutState::RollbackFailed
+            | RolloutState::Stopped => false,
+        };
+        let mut seen: BTreeSet<u32> = rollouts
+            .iter()
+            .find(is_present)
+            .map(|it| it.to)
+            .into_iter()
+            .collect();
+        rollouts
+            .retain(|rollout| rollout.state == RolloutState::Completed && seen.insert(rollout.to));
+        Ok(rollouts)
+    }
+
     /// The newest completed revision of a service that is not `present`.
     pub(crate) fn completed_before(
         &self,
@@ -195,5 +225,35 @@ mod tests {
             journal.completed_before(&web, None).unwrap(),
             Some(RevisionNumber(3))
         );
+        assert_eq!(ways_back(&journal), [1]);
+    }
+
+    fn ways_back(journal: &Journal) -> Vec<u32> {
+        let web = ServiceName::parse("web").unwrap();
+        let ways = journal.ways_back(&web).unwrap();
+        ways.iter().map(|rollout| rollout.to).collect()
+    }
+
+    #[test]
+    fn a_service_can_go_back_to_each_completed_revision_but_its_present_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&folder.path().join("journal.db")).unwrap();
+        assert_eq!(ways_back(&journal), [0; 0]);
+        let story = [
+            (said(1, RolloutState::Completed, 1), &[][..]),
+            (said(2, RolloutState::Completed, 2), &[1]),
+            (said(3, RolloutState::InProgress, 3), &[2, 1]),
+            (said(3, RolloutState::Completed, 4), &[2, 1]),
+            // Gone back: the newest is now a way, too.
+            (said(2, RolloutState::Completed, 5), &[3, 1]),
+            (said(4, RolloutState::InProgress, 6), &[2, 3, 1]),
+            (said(4, RolloutState::RollbackSuccessful, 7), &[3, 1]),
+        ];
+        for (said, want) in story {
+            journal
+                .commit(&State::default(), std::slice::from_ref(&said), Moment(0))
+                .unwrap();
+            assert_eq!(ways_back(&journal), want, "{said:?}");
+        }
     }
 }
