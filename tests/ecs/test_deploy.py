@@ -6,7 +6,7 @@ import threading
 import time
 import unittest
 
-from world import ACCOUNT, World
+from world import ACCOUNT, REGION, World
 
 # Of each trace: the exit code, the word of the summary, and what the failure's sentence says.
 ENDINGS = {
@@ -222,6 +222,29 @@ class Lock(unittest.TestCase):
         ran = self.world.cais("deploy -E staging -y --force --poll 100ms --timeout 1s")
         self.assertEqual(ran.code, 4, ran)
         self.assertEqual(self.world.cais("lock -E staging --json").out.strip(), "null")
+
+
+class Refused(unittest.TestCase):
+    """Somebody else has the lock all the while: a verb that asked for it would end with 5."""
+
+    FILES = {
+        "port 80 of service `web` is published as 8081": ("services:\n  web: { image: 'registry.example/web:1', ports: ['8081:80'] }\n", "zones: [a, b]"),
+        "one zone is not enough": ("services:\n  web: { image: 'registry.example/web:1' }\n", "zones: [a]"),
+    }
+
+    def test_what_infra_refuses_deploy_and_plan_refuse_in_its_words_before_the_lock(self):
+        for number, (sentence, (services, zones)) in enumerate(self.FILES.items()):
+            with self.subTest(sentence):
+                world = World([{"name": "web"}], services, cluster=f"refused{number}-staging")
+                self.addCleanup(world.close)
+                world.write("compose.staging.yaml", f"x-cais: {{ aws: {{ region: {REGION}, {zones} }} }}\n")
+                world.client("s3").put_object(Bucket=world.bucket, Key="deploy.lock", Body=b"{}")
+                infra = world.cais("-E staging infra terraform")
+                self.assertEqual((infra.code, sentence in infra.err), (2, True), infra)
+                for command in ("deploy -E staging -y", "plan -E staging"):
+                    ran = world.cais(command)
+                    self.assertEqual((ran.code, ran.err), (2, infra.err), ran)
+                self.assertEqual(world.called("UpdateService"), [])
 
 
 class Interrupts(unittest.TestCase):

@@ -159,6 +159,10 @@ fn published_otherwise(loaded: &Loaded, runtime: Runtime) -> Vec<Diagnostic> {
     }
     let services = loaded.stack.services.values();
     for service in services.filter(|service| service.cloud.aws.managed.is_none()) {
+        let written = loaded
+            .tree
+            .at(&["services", service.name.as_str(), "ports"]);
+        let written = written.and_then(Node::as_sequence).unwrap_or_default();
         for port in &service.ports {
             let target = port.target;
             // `127.0.0.1:8081:80` is meant for this machine alone.
@@ -175,7 +179,12 @@ fn published_otherwise(loaded: &Loaded, runtime: Runtime) -> Vec<Diagnostic> {
             let help = format!(
                 "write `ports: ['127.0.0.1:{published}:{target}']` where {published} is for this machine alone, else `ports: ['{target}']`"
             );
-            diagnostics.push(Diagnostic::error(&port.position, message).with_help(help));
+            let item = written.iter().find(|item| item.position == port.position);
+            diagnostics.push(
+                Diagnostic::error(&port.position, message)
+                    .with_width(item.map_or(1, |item| item.width))
+                    .with_help(help),
+            );
         }
     }
     diagnostics

@@ -129,3 +129,24 @@ services:
         ]
     );
 }
+
+#[test]
+fn a_refused_port_is_underlined_as_far_as_it_is_written() {
+    let cases = [
+        ("ports: ['8081:80']", "'8081:80'".len()),
+        ("ports: [80, 8081:80]", "8081:80".len()),
+        ("ports: ['8081-8082:80-81']", "'8081-8082:80-81'".len()),
+        ("ports: [{target: 80, published: 8081}]", 1),
+    ];
+    for (fields, width) in cases {
+        let found = unsupported(&web(fields).load(), Runtime::Aws);
+        assert!(!found.is_empty(), "{fields}");
+        for diagnostic in found {
+            assert_eq!(
+                usize::try_from(diagnostic.width).unwrap(),
+                width,
+                "{fields}"
+            );
+        }
+    }
+}

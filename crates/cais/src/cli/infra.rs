@@ -7,6 +7,7 @@ use super::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_cloud::files::Files;
 use cais_cloud::resource::Infrastructure;
+use cais_model::Loaded;
 use cais_model::diagnostic::Diagnostic;
 use cais_model::fields;
 use cais_model::fields::Runtime;
@@ -257,8 +258,7 @@ fn lowered(
 ) -> Outcome<Infrastructure> {
     let loaded = &project.loaded;
     let mut diagnostics = loaded.warnings.clone();
-    diagnostics.extend(fields::unsupported(loaded, Runtime::Aws));
-    diagnostics.extend(cais_cloud::check(loaded));
+    diagnostics.extend(not_honoured(loaded));
     let infrastructure = cais_cloud::lower(&loaded.stack, environment);
     let infrastructure = match infrastructure {
         Ok(infrastructure) if !diagnostics.iter().any(|found| found.is_error()) => infrastructure,
@@ -271,4 +271,11 @@ fn lowered(
     diagnostics.retain(|found| !warned.contains(found));
     warned.extend(diagnostics);
     Ok(infrastructure)
+}
+
+/// What of the file AWS refuses or gives no effect, field by field.
+pub(super) fn not_honoured(loaded: &Loaded) -> Vec<Diagnostic> {
+    let mut diagnostics = fields::unsupported(loaded, Runtime::Aws);
+    diagnostics.extend(cais_cloud::check(loaded));
+    diagnostics
 }

@@ -23,6 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 pub(super) async fn run(global: &Global, name: &EnvironmentName, args: DeployArgs) -> Outcome {
     let target = Target::open(global, name).await?;
+    target.accept_file()?;
     let Some(named) = args.selected(&target.project)? else {
         return Ok(());
     };

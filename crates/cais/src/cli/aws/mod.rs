@@ -29,6 +29,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use cais_aws::sdk::{Connect, Error, Identity, Session};
 use cais_aws::service::Service;
 use cais_cloud::names::Names;
+use cais_model::diagnostic::Diagnostic;
 use cais_model::name::{EnvironmentName, ServiceName};
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -91,6 +92,23 @@ impl Target {
             session,
             identity,
         })
+    }
+
+    /// Refuses what `cais infra` refuses, in its words, and prints what has no effect on AWS. Where on AWS the stack is
+    /// need not be in the file: a caller's own region may lead to infrastructure that somebody else made.
+    pub(super) fn accept_file(&self) -> Outcome {
+        let loaded = &self.project.loaded;
+        let mut found = super::infra::not_honoured(loaded);
+        if loaded.stack.cloud.aws.is_some() {
+            let lowered = cais_cloud::lower(&loaded.stack, &self.environment);
+            found.extend(lowered.err().unwrap_or_default());
+        }
+        if found.iter().any(Diagnostic::is_error) {
+            found.sort_by(|a, b| a.position.cmp(&b.position));
+            return Err(Failure::invalid(found, loaded.files.clone()));
+        }
+        output::print_diagnostics(&found, &loaded.files);
+        Ok(())
     }
 
     /// Where this leads, in one line.

@@ -39,6 +39,7 @@ enum Action {
 
 pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &PlanArgs) -> Outcome {
     let target = Target::open(global, name).await?;
+    target.accept_file()?;
     let services = target.services(&args.services).await?;
     let secrets = definition::secrets(&target).await?;
     let mut plan = Vec::new();
