@@ -16,6 +16,7 @@ mod overrides;
 mod place;
 mod rights;
 mod routes;
+mod schedule;
 mod secrets;
 mod services;
 

@@ -128,6 +128,11 @@ impl Names {
         self.of(service)
     }
 
+    /// The queue of a job's failed runs, and the rule that fills it.
+    pub fn job_failures(&self, service: &str) -> String {
+        format!("{}-failures", self.of(service))
+    }
+
     /// The security group of a service's tasks, of the cache, or of the load balancer.
     pub fn security_group(&self, service: &str) -> String {
         self.of(service)

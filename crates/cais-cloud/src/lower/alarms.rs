@@ -138,7 +138,7 @@ fn watches(planned: &Planned<'_>) -> BTreeMap<String, Watch> {
 
 impl Plan<'_> {
     /// The channels' names; one of its own where the file has none.
-    fn channels(&self) -> Vec<&str> {
+    pub(super) fn channels(&self) -> Vec<&str> {
         let named: Vec<&str> = self.stack.cloud.notify.keys().map(String::as_str).collect();
         let has_alarms = self.services.iter().any(|it| !watches(it).is_empty());
         if named.is_empty() && has_alarms {
@@ -249,9 +249,6 @@ impl Plan<'_> {
             Some(named) => named.iter().map(String::as_str).collect(),
             None => self.channels(),
         };
-        let topics = channels
-            .into_iter()
-            .map(|channel| output_of(&format!("{}_topic", identifier(channel)), "arn"));
         let alarm = instance(module, planned, &format!("{}_alarm", identifier(name)))
             .set("name", self.names.alarm(planned.name(), name))
             .set("description", described(planned.name(), watch))
@@ -261,7 +258,7 @@ impl Plan<'_> {
             .set("datapoints_to_alarm", watch.datapoints)
             .set("evaluation_periods", watch.of)
             .set("treat_missing_data", missing)
-            .set("topic_arns", Value::List(topics.collect()));
+            .set("topic_arns", Value::List(topics_of(channels)));
         self.measured(alarm, planned, name, &watch.metric)
     }
 
@@ -319,6 +316,14 @@ impl Plan<'_> {
             ),
         }
     }
+}
+
+/// The topics of these channels.
+pub(super) fn topics_of(channels: Vec<&str>) -> Vec<Value> {
+    let channels = channels.into_iter();
+    channels
+        .map(|channel| output_of(&format!("{}_topic", identifier(channel)), "arn"))
+        .collect()
 }
 
 /// A sentence for whoever is woken by it.

@@ -204,31 +204,6 @@ impl Plan<'_> {
         );
     }
 
-    fn schedule(&self, root: &mut Root, planned: &Planned<'_>) {
-        let expression = planned.service.cloud.aws.schedule.as_ref();
-        let iam = |output: &str| output_of(&format!("{}_iam", planned.id), output);
-        root.instances.push(
-            instance("schedule", planned, "schedule")
-                .set("name", self.names.schedule(planned.name()))
-                .set("role", self.names.schedule_role(planned.name()))
-                .set("expression", expression.map_or("", |it| it.value.as_str()))
-                .set("region", self.place.region.as_str())
-                .set("cluster_arn", output_of("cluster", "arn"))
-                .set(
-                    "task_family_arn",
-                    output_of(&format!("{}_task", planned.id), "family_arn"),
-                )
-                .set("execution_role_arn", iam("execution_role_arn"))
-                .set("task_role_arn", iam("task_role_arn"))
-                .set("subnet_ids", foundation("private_subnet_ids"))
-                .set(
-                    "security_group_id",
-                    output_of(&format!("{}_security_group", planned.id), "id"),
-                )
-                .set("key_arn", foundation("key_arn")),
-        );
-    }
-
     fn ecs_service(&self, root: &mut Root, planned: &Planned<'_>) {
         let service = planned.service;
         let of =

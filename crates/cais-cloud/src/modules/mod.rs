@@ -7,6 +7,7 @@ mod foundation;
 mod network;
 mod pipeline;
 mod scaling;
+mod schedule;
 mod service;
 mod task;
 
@@ -45,6 +46,7 @@ pub(crate) const ALL: &[(&str, Make)] = &[
     ("iam_policy", task::iam_policy),
     ("image_access", pipeline::image_access),
     ("interface_endpoints", foundation::interface_endpoints),
+    ("job_failures", schedule::job_failures),
     ("linear_service", service::linear_service),
     ("load_balancer", edge::load_balancer),
     ("log_bucket", foundation::log_bucket),
@@ -58,7 +60,7 @@ pub(crate) const ALL: &[(&str, Make)] = &[
     ("route", edge::route),
     ("scaling", scaling::scaling),
     ("scaling_policy", scaling::scaling_policy),
-    ("schedule", task::schedule),
+    ("schedule", schedule::schedule),
     ("secret", foundation::secret),
     ("security_group", foundation::security_group),
     ("service", service::service),
@@ -66,6 +68,7 @@ pub(crate) const ALL: &[(&str, Make)] = &[
     ("target_group", edge::target_group),
     ("task", task::task),
     ("traffic_role", service::traffic_role),
+    ("watched_schedule", schedule::watched_schedule),
     ("web_acl_association", edge::web_acl_association),
     ("web_service", service::web_service),
     ("webhook_subscription", alarms::webhook_subscription),

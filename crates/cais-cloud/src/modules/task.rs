@@ -1,6 +1,6 @@
-//! A task: its roles, its log, its definition, and when it runs if it does not stay.
+//! A task: its roles, its log, its definition.
 
-use super::{allow, policy, trust_within};
+use super::trust_within;
 use crate::resource::{Body, Kind, Module, Resource};
 use crate::value::{attribute, data, input, json, list, template};
 
@@ -140,100 +140,4 @@ pub(super) fn task() -> Module {
         )
         .output("arn", "The definition, at this revision.", attribute("aws_ecs_task_definition.this.arn"))
         .output("family_arn", "The definition, at whatever revision is the newest.", attribute("aws_ecs_task_definition.this.arn_without_revision"))
-}
-
-/// When a job runs.
-pub(super) fn schedule() -> Module {
-    let pass = allow(
-        &["iam:PassRole"],
-        list([input("execution_role_arn"), input("task_role_arn")]),
-    );
-    let run = allow(
-        &["ecs:RunTask"],
-        list([
-            input("task_family_arn"),
-            template([input("task_family_arn"), ":*".into()]),
-        ]),
-    );
-    let account = || data("aws_caller_identity.current.account_id");
-    let source = template([
-        "arn:aws:scheduler:".into(),
-        input("region"),
-        ":".into(),
-        account(),
-        ":schedule-group/default".into(),
-    ]);
-    let network = Body::new()
-        .set("subnets", input("subnet_ids"))
-        .set("security_groups", list([input("security_group_id")]))
-        .set("assign_public_ip", false);
-    let target = Body::new()
-        .set("arn", input("cluster_arn"))
-        .set("role_arn", attribute("aws_iam_role.this.arn"))
-        .block(
-            "ecs_parameters",
-            Body::new()
-                .because(
-                    "Without a revision the newest one runs, so that a deploy reaches the job too.",
-                    "task_definition_arn",
-                    input("task_family_arn"),
-                )
-                .set("launch_type", "FARGATE")
-                .set("propagate_tags", "TASK_DEFINITION")
-                .block("network_configuration", network),
-        )
-        .block(
-            "retry_policy",
-            Body::new()
-                .set("maximum_retry_attempts", 3_i64)
-                .set("maximum_event_age_in_seconds", 3600_i64),
-        );
-    Module::new("schedule", "When a job runs.")
-        .input("name", Kind::Text, "The schedule.")
-        .input("role", Kind::Text, "The role by which it starts a task.")
-        .input("expression", Kind::Text, "When, in UTC.")
-        .input("region", Kind::Text, "The region.")
-        .input("cluster_arn", Kind::Text, "The cluster.")
-        .input("task_family_arn", Kind::Text, "What runs.")
-        .input(
-            "execution_role_arn",
-            Kind::Text,
-            "The role by which ECS starts the task.",
-        )
-        .input(
-            "task_role_arn",
-            Kind::Text,
-            "The role that the program has.",
-        )
-        .input("subnet_ids", Kind::texts(), "Where it runs.")
-        .input("security_group_id", Kind::Text, "Its security group.")
-        .input("key_arn", Kind::Text, "The KMS key.")
-        .data("aws_caller_identity", "current", Body::new())
-        .resource(Resource::new(
-            "aws_iam_role",
-            "this",
-            Body::new().set("name", input("role")).set(
-                "assume_role_policy",
-                json(trust_within("scheduler.amazonaws.com", account(), source)),
-            ),
-        ))
-        .resource(Resource::new(
-            "aws_iam_role_policy",
-            "this",
-            Body::new()
-                .set("name", "run")
-                .set("role", attribute("aws_iam_role.this.id"))
-                .set("policy", json(policy(vec![run, pass]))),
-        ))
-        .resource(Resource::new(
-            "aws_scheduler_schedule",
-            "this",
-            Body::new()
-                .set("name", input("name"))
-                .set("schedule_expression", input("expression"))
-                .set("schedule_expression_timezone", "UTC")
-                .set("kms_key_arn", input("key_arn"))
-                .block("flexible_time_window", Body::new().set("mode", "OFF"))
-                .block("target", target),
-        ))
 }

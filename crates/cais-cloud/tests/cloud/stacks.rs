@@ -9,9 +9,12 @@ const AWS: &str = "x-cais: {aws: {region: eu-west-1, domain: example.com}}\n";
 /// A job that runs by the clock.
 const REPORT: &str = "services: {report: {build: ., x-cais: {aws: {schedule: 'cron(0 3 * * ? *)', permissions: [{actions: ['s3:PutObject'], resources: ['arn:aws:s3:::reports/*']}]}}}}\n";
 
-/// What it renders to.
+/// Somebody who is told.
+const TOLD: &str = "x-cais: {notify: {ops: {email: ops@example.com}}, aws: {region: eu-west-1, domain: example.com}}\n";
+
+/// What it renders to, with somebody who is told of its failures.
 pub(crate) fn scheduled() -> Files {
-    render(&format!("name: shop\n{REPORT}{AWS}"))
+    render(&format!("name: shop\n{REPORT}{TOLD}"))
 }
 
 fn render(text: &str) -> Files {
@@ -54,6 +57,34 @@ golden! {
         REPORT;
     a_migration_is_a_task_that_nothing_keeps:
         "services: {migrate: {build: ., command: migrate, secrets: [db]}, web: {build: ., expose: ['80'], depends_on: {migrate: {condition: service_completed_successfully}}}}\nsecrets: {db: {external: true}}\n";
+}
+
+#[test]
+fn the_failed_runs_of_a_job_are_told_to_every_channel() {
+    let files = scheduled();
+    let report = &files["staging/services/report.tf"];
+    let (_, told) = report.split_once("module \"report_failures\"").unwrap();
+    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(files["modules/job_failures/main.tf"]);
+}
+
+/// An alarm of the file's own by that name is its author's answer to failures.
+#[test]
+fn an_alarm_of_the_files_own_takes_the_place_of_the_one_on_failed_runs() {
+    let own = REPORT.replace(
+        "x-cais: {aws",
+        "x-cais: {alarms: {failures: {metric: log_matches, pattern: ERROR, above: 0}}, aws",
+    );
+    assert_ne!(own, REPORT);
+    let files = render(&format!("name: shop\n{own}{TOLD}"));
+    let report = &files["staging/services/report.tf"];
+    assert_eq!(
+        report.matches("module \"report_failures_alarm\"").count(),
+        1,
+        "{report}"
+    );
+    assert!(!files.contains_key("modules/job_failures/main.tf"));
+    assert!(!files.contains_key("modules/watched_schedule/main.tf"));
 }
 
 /// Two services of the stack's own and somebody else's, with images in a private registry of GitHub's.
