@@ -5,6 +5,7 @@ use crate::cli::verbs::ScaleArgs;
 use crate::cli::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use cais_aws::sdk::scaling::Bounds;
+use cais_aws::sdk::{Error, Kind};
 use cais_model::name::{EnvironmentName, ServiceName};
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &ScaleArg
             .session
             .set_scaling_bounds(&cluster, service, *bounds)
             .await
-            .map_err(failure)?;
+            .map_err(not_the_pipelines)?;
     }
     for ((_, service_now), (_, count)) in live.iter().zip(&args.services) {
         target
@@ -67,6 +68,17 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &ScaleArg
     }
     let timeout = args.wait_timeout.map_or(TIMEOUT, Duration::from_secs);
     wait(&target, args, &named, timeout).await
+}
+
+/// The deploy role may not move the bounds (decision 0069).
+fn not_the_pipelines(error: Error) -> Failure {
+    let is_denied = error.kind == Kind::Denied;
+    let failure = failure(error);
+    if is_denied {
+        failure.help("the deploy role does not move autoscaling's bounds: sign in as somebody who may `application-autoscaling:RegisterScalableTarget`, or change `x-cais.scale` and apply the infrastructure")
+    } else {
+        failure
+    }
 }
 
 async fn wait(
