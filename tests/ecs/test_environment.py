@@ -14,7 +14,7 @@ case "$*" in *" destroy "*) exit "${TERRAFORM_EXIT:-0}" ;; esac
 
 
 class Preview(unittest.TestCase):
-    COMPOSE = ("services:\n  migrate: { image: 'registry.example/migrate:2' }\n  api:\n    image: registry.example/api:2\n    environment: { TOKEN_OF_NOTHING: planted-value }\n"
+    COMPOSE = ("services:\n  migrate: { image: 'registry.example/migrate:2' }\n  api:\n    image: registry.example/api:2\n    environment: { GREETING: planted-value }\n"
                "    depends_on: { migrate: { condition: service_completed_successfully } }\n  web: { build: . }\n")
 
     def world(self, cluster):

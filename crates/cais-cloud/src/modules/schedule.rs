@@ -172,19 +172,19 @@ pub(super) fn job_failures() -> Module {
             ),
     ))
     .resource(Resource::new(
-        "aws_sqs_queue_policy",
-        "this",
-        Body::new()
-            .set("queue_url", attribute("aws_sqs_queue.this.url"))
-            .set("policy", json(policy(vec![from_rule]))),
-    ))
-    .resource(Resource::new(
         "aws_cloudwatch_event_rule",
         "this",
         Body::new()
             .set("name", input("name"))
             .set("description", input("description"))
             .set("event_pattern", json(failed_task())),
+    ))
+    .resource(Resource::new(
+        "aws_sqs_queue_policy",
+        "this",
+        Body::new()
+            .set("queue_url", attribute("aws_sqs_queue.this.url"))
+            .set("policy", json(policy(vec![from_rule]))),
     ))
     .resource(
         Resource::new(

@@ -144,6 +144,32 @@ fn each_row_of_the_guides_table_is_what_the_example_renders_to() {
     }
 }
 
+/// TypeScript wants a constant before its use; Terraform does not care.
+#[test]
+fn no_module_uses_a_resource_before_it_is_there() {
+    let mut printed = rendered();
+    printed.extend(crate::stacks::scheduled());
+    let modules = printed
+        .iter()
+        .filter(|(path, _)| path.contains("modules/") && path.ends_with("/main.tf"));
+    let mut seen = 0;
+    for (path, text) in modules {
+        let blocks: Vec<&str> = text.split("\nresource \"").skip(1).collect();
+        for (index, block) in blocks.iter().enumerate() {
+            for later in &blocks[index + 1..] {
+                let mut words = later.split('"');
+                let address = format!("{}.{}.", words.next().unwrap(), words.nth(1).unwrap());
+                assert!(
+                    !block.contains(&address),
+                    "{path}: {address} is used before it"
+                );
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
+
 #[test]
 fn the_guides_table_has_all_that_a_deployment_is_made_of() {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/aws.md");
