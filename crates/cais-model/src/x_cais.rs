@@ -12,6 +12,7 @@ use crate::typed::read::{Reader, text, texts};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+mod alarms;
 mod aws;
 mod blocks;
 mod cloud;
@@ -79,7 +80,7 @@ pub(crate) fn top(node: Option<&Node>, reader: &mut Reader<'_>) -> TopExtension 
         return top;
     };
     keys(node, "x-cais", &words::TOP, reader);
-    top.cloud.notify = cloud::notify(node.get("notify"), reader);
+    top.cloud.notify = alarms::notify(node.get("notify"), reader);
     top.cloud.aws = aws::aws(node.get("aws"), reader);
     if let Some(listen) = node.get("listen") {
         let written = listen.scalar_text().unwrap_or_default();
