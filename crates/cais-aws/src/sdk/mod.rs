@@ -1,5 +1,6 @@
 //! The half that talks: one file for each thing that is asked of AWS. It translates and holds no policy.
 
+mod definitions;
 pub mod ecs;
 pub mod error;
 pub mod exec;
