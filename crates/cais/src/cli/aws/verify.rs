@@ -2,91 +2,21 @@
 
 use super::Target;
 use super::room::Room;
+use crate::cli::Global;
 use crate::cli::elsewhere::VerifyArgs;
-use crate::cli::{Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use cais_aws::definition;
-use cais_aws::sdk::{Error, Kind};
+use cais_aws::sdk::Kind;
 use cais_aws::service::Service;
 use cais_cloud::task;
 use cais_model::name::{EnvironmentName, ServiceName};
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// How one question was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Answer {
-    Passed,
-    Failed,
-    /// It could not be asked; a deploy may work all the same.
-    Unknown,
-}
+mod report;
 
-/// One line.
-#[derive(Debug, Serialize)]
-struct Line {
-    subject: String,
-    question: String,
-    answer: Answer,
-    detail: String,
-    help: Option<String>,
-}
-
-/// The lines so far.
-#[derive(Default)]
-pub(super) struct Report(Vec<Line>);
-
-impl Report {
-    pub(super) fn passed(&mut self, subject: &str, question: &str, detail: impl Into<String>) {
-        self.push(subject, question, Answer::Passed, detail.into(), None);
-    }
-
-    pub(super) fn failed(
-        &mut self,
-        subject: &str,
-        question: &str,
-        detail: impl Into<String>,
-        help: String,
-    ) {
-        self.push(subject, question, Answer::Failed, detail.into(), Some(help));
-    }
-
-    /// AWS's no: what may not be asked is unknown, anything else failed.
-    pub(super) fn error(&mut self, subject: &str, question: &str, error: &Error) {
-        let answer = match error.kind {
-            Kind::Denied | Kind::Throttled | Kind::Unreachable => Answer::Unknown,
-            Kind::Credentials | Kind::NotFound | Kind::Conflict | Kind::Invalid => Answer::Failed,
-        };
-        self.push(subject, question, answer, error.to_string(), error.help());
-    }
-
-    pub(super) fn push(
-        &mut self,
-        subject: &str,
-        question: &str,
-        answer: Answer,
-        detail: String,
-        help: Option<String>,
-    ) {
-        self.0.push(Line {
-            subject: subject.to_owned(),
-            question: question.to_owned(),
-            answer,
-            detail,
-            help,
-        });
-    }
-
-    fn failures(&self) -> usize {
-        self.0
-            .iter()
-            .filter(|line| line.answer == Answer::Failed)
-            .count()
-    }
-}
+pub(super) use report::{Answer, Report};
 
 pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &VerifyArgs) -> Outcome {
     let target = Target::open(global, name).await?;
@@ -130,7 +60,7 @@ pub(super) async fn run(global: &Global, name: &EnvironmentName, args: &VerifyAr
         }
     }
     secrets(&target, &selected, &mut report).await;
-    print(global, &target, &report)?;
+    report::print(global, &target, &report)?;
     match report.failures() {
         0 => Ok(()),
         1 => Err(Failure::new(
@@ -473,31 +403,4 @@ async fn secrets(target: &Target, selected: &[ServiceName], report: &mut Report)
             Err(error) => report.error("secrets", short, &error),
         }
     }
-}
-
-fn print(global: &Global, target: &Target, report: &Report) -> Outcome {
-    if global.json() {
-        return output::print_json(&report.0);
-    }
-    target.show(global);
-    let mut subject = "";
-    for line in &report.0 {
-        if line.subject != subject {
-            subject = &line.subject;
-            output::print(&format!("{bold}{subject}{bold:#}", bold = output::BOLD))?;
-        }
-        let (mark, style) = match line.answer {
-            Answer::Passed => ("✓", output::GREEN),
-            Answer::Failed => ("✗", output::RED),
-            Answer::Unknown => ("?", output::YELLOW),
-        };
-        output::print(&format!(
-            "  {style}{mark}{style:#} {:<16} {}",
-            line.question, line.detail
-        ))?;
-        if let Some(help) = &line.help {
-            output::print(&format!("    {dim}{help}{dim:#}", dim = output::DIM))?;
-        }
-    }
-    Ok(())
 }
