@@ -2,6 +2,7 @@
 
 use crate::resource::Infrastructure;
 
+mod layout;
 mod mermaid;
 mod picture;
 mod read;

@@ -1,130 +1,18 @@
-//! The picture as SVG: where everything stands, and how it looks in light and in dark. What is in the picture is decided in
-//! [`super::picture`].
+//! The picture as SVG: how everything looks, in light and in dark. What is in the picture is decided in [`super::picture`],
+//! where it stands in [`super::layout`].
 //!
 //! Traffic runs from the top down: the internet, the load balancer in the public subnets, services and cache in the private
 //! ones. What a service uses besides stands to the right of the VPC. Lines are straight and keep to gutters, so that none
 //! crosses a box.
 
+use super::layout::{BAR, BAR_GAP, CARD, CARD_GAP, COLUMN_GAP, Layout, MARGIN, NAT, Rect, TOP};
 use super::picture::{Beside, Cache, Entry, Picture, Service};
 use super::text::{escape, fit, width};
 use std::fmt::Write;
 
-const MARGIN: i32 = 24;
-/// From the region's edge to what stands in it.
-const PAD: i32 = 24;
-/// Left of the subnets: routes; right of them: the way to the cache.
-const LEFT: i32 = 132;
-const RIGHT: i32 = 44;
-const COLUMN_GAP: i32 = 16;
-const BAR: i32 = 58;
-const BAR_GAP: i32 = 12;
-const NAT: i32 = 34;
-const CARD: (i32, i32) = (268, 62);
-const CARD_GAP: i32 = 12;
-/// Between the VPC and what stands beside it.
-const GAP: i32 = 52;
-const TOP: i32 = 64;
-
 /// The whole file.
 pub(super) fn svg(picture: &Picture) -> String {
     Drawing::new(picture).draw()
-}
-
-/// Where the large boxes are.
-struct Layout {
-    column: i32,
-    vpc: Rect,
-    public: i32,
-    public_height: i32,
-    private: i32,
-    private_height: i32,
-    region: Rect,
-    cards: i32,
-    total: (i32, i32),
-}
-
-#[derive(Clone, Copy)]
-struct Rect {
-    x: i32,
-    y: i32,
-    w: i32,
-    h: i32,
-}
-
-impl Rect {
-    fn right(self) -> i32 {
-        self.x + self.w
-    }
-
-    fn bottom(self) -> i32 {
-        self.y + self.h
-    }
-
-    fn middle(self) -> i32 {
-        self.y + self.h / 2
-    }
-}
-
-impl Layout {
-    fn new(picture: &Picture) -> Self {
-        let zones = i32::try_from(picture.zones.len().max(1)).unwrap_or(i32::MAX);
-        let column = if zones > 2 { 200 } else { 250 };
-        let columns = zones * column + (zones - 1) * COLUMN_GAP;
-        let bars = i32::try_from(picture.services.len() + picture.caches.len()).unwrap_or(0);
-        let public_height = 28 + BAR + BAR_GAP + NAT + 14;
-        let private_height = 28 + bars.max(1) * (BAR + BAR_GAP) + 4;
-        let top = MARGIN + TOP + 84;
-        let vpc = Rect {
-            x: MARGIN + PAD,
-            y: top + 44,
-            w: LEFT + columns + RIGHT,
-            h: 34 + public_height + 26 + private_height + 18,
-        };
-        let count = i32::try_from(picture.beside.len()).unwrap_or(0);
-        let cards_height = count * (CARD.1 + CARD_GAP) - CARD_GAP;
-        let height = vpc.h.max(cards_height);
-        let region = Rect {
-            x: MARGIN,
-            y: top,
-            w: PAD + vpc.w + GAP + CARD.0 + PAD,
-            h: 44 + height + PAD,
-        };
-        Self {
-            column,
-            vpc,
-            public: vpc.y + 34,
-            public_height,
-            private: vpc.y + 34 + public_height + 26,
-            private_height,
-            region,
-            cards: vpc.right() + GAP,
-            total: (region.right() + MARGIN, region.bottom() + MARGIN),
-        }
-    }
-
-    fn zone(&self, index: usize) -> i32 {
-        let index = i32::try_from(index).unwrap_or(0);
-        self.vpc.x + LEFT + index * (self.column + COLUMN_GAP)
-    }
-
-    /// A bar over all zones, in the row `y`.
-    fn bar(&self, y: i32) -> Rect {
-        Rect {
-            x: self.vpc.x + LEFT + 10,
-            y,
-            w: self.vpc.w - LEFT - RIGHT - 20,
-            h: BAR,
-        }
-    }
-
-    fn row(&self, index: usize) -> Rect {
-        let index = i32::try_from(index).unwrap_or(0);
-        self.bar(self.private + 28 + index * (BAR + BAR_GAP))
-    }
-
-    fn load_balancer(&self) -> Rect {
-        self.bar(self.public + 28)
-    }
 }
 
 struct Drawing<'a> {
