@@ -43,7 +43,7 @@ def token(kind):
 
 def check_names(setting, kinds):
     """Holds the printer's table of repeated blocks against the provider's schema, for the types that are rendered."""
-    source = (setting.repository / "crates/cais-cloud/src/pulumi/names.rs").read_text()
+    source = (setting.repository / "crates/cais-cloud/src/pulumi/names/table.rs").read_text()
     table = {
         kind: set(re.findall(r'"([\w.]+)"', paths))
         for kind, paths in re.findall(r'\(\s*"(aws_\w+)",\s*&\[(.*?)\],?\s*\)', source, re.S)
@@ -56,7 +56,7 @@ def check_names(setting, kinds):
         wrong += [f"{kind}: {path}" for path in sorted(said ^ known) if path.count(".") <= depth or path in known]
     print(f"  names: {len(kinds)} types against the provider's schema, {len(wrong)} differences")
     if wrong:
-        raise Failed("names.rs says otherwise than the schema which blocks may stand more than once:\n    " + "\n    ".join(wrong))
+        raise Failed("names/table.rs says otherwise than the schema which blocks may stand more than once:\n    " + "\n    ".join(wrong))
 
 
 def repeated(block, path=""):
