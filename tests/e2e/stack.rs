@@ -370,3 +370,41 @@ fn help_is_as_it_was_read() {
         golden::check(name, &stack, &ran);
     }
 }
+
+#[test]
+fn a_port_without_a_number_is_published_on_a_free_one_and_keeps_it() {
+    let text = "services:
+  web:
+    command: python3 service.py
+    ports: ['8080']
+    environment: {NAME: web}
+    x-cais: {health: {path: /healthz, interval: 100ms}}
+";
+    let stack = Stack::new(text);
+    let said = stack.cais("up -d --wait").ok().stderr;
+    let note = "note: published on a free port, because the file names none of this machine: web 8080; `cais ps` shows it";
+    assert!(said.contains(note), "{said}");
+    let url = || {
+        let rows = stack.cais("ps --json").ok().json();
+        rows[0]["published"][0].as_str().expect("a URL").to_owned()
+    };
+    let port = |url: &str| -> u16 {
+        let port = url.strip_prefix("http://127.0.0.1:").expect(url);
+        port.trim_end_matches('/').parse().unwrap()
+    };
+    let first = url();
+    assert!(
+        get(port(&first), "/").unwrap().body.starts_with("web 1 "),
+        "{first}"
+    );
+    // Another supervisor gives what the first one gave, and so does the next `up`.
+    processes::kill(stack.process("cais supervise").pid);
+    stack.cais("up -d --wait").ok();
+    assert_eq!(url(), first);
+    stack.cais("down").ok();
+    // Unless another program has it by then.
+    let other = std::net::TcpListener::bind(("127.0.0.1", port(&first))).unwrap();
+    stack.cais("up -d --wait").ok();
+    assert_ne!(url(), first);
+    drop(other);
+}

@@ -126,7 +126,7 @@ Fields without a block before them belong to a service.
 
 Of a range of published ports (`8081-8084:80`), which Docker spreads over replicas, cais listens on the first, for all \
 of them. A port without an address listens on 127.0.0.1. A container port without a published \
-one (`80`), for which Docker picks a free port of the machine, is reached by the other services alone. On AWS a port that is \
+one (`80`) gets a free port of the machine, as from Docker, and keeps it while no other program takes it; `cais ps` shows it. On AWS a port that is \
 published as another one (`8080:80`) is refused, \
 because a task has an address of its own; `127.0.0.1:8080:80` is for this machine alone, and passed over there.
 

@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use cais_engine::event::TaskId;
 use cais_model::diagnostic::Diagnostic;
 use cais_model::name::ServiceName;
-use cais_model::stack::Stack;
+use cais_model::stack::{Protocol, Stack};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use std::io::Write;
@@ -131,7 +131,7 @@ pub(crate) fn print_diagnostics(diagnostics: &[Diagnostic], files: &[(PathBuf, S
 }
 
 /// What becomes of ports that the file leaves open, said once an `up`: without an address they are
-/// bound to loopback, without a number they are not published.
+/// bound to loopback, without a number they get a free one.
 pub(crate) fn remark_loopback(stack: &Stack) {
     let ports: Vec<String> = stack
         .services
@@ -151,12 +151,12 @@ pub(crate) fn remark_loopback(stack: &Stack) {
         .services
         .values()
         .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
-        .filter(|(_, port)| port.published.is_none())
+        .filter(|(_, port)| port.published.is_none() && port.protocol == Protocol::Tcp)
         .map(|(service, port)| format!("{} {}", service.name, port.target))
         .collect();
     if !unnamed.is_empty() {
         note(&format!(
-            "published nowhere, because the file names no port of this machine: {}; write it as in `8000:80`",
+            "published on a free port, because the file names none of this machine: {}; `cais ps` shows it",
             unnamed.join(", ")
         ));
     }

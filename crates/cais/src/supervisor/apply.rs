@@ -2,6 +2,7 @@
 //! here, before anything is started; binding addresses is left to `bind.rs`.
 
 use super::definition::{self, Definition, Run};
+use super::published::Kept;
 use super::resolve::{self, Surroundings};
 use super::{Supervisor, artifact, clock, journal_failure, mounts, revise};
 use crate::control::{Apply, Reply};
@@ -48,6 +49,7 @@ impl Supervisor {
                     .await?
             }
         };
+        self.give_ports(&mut stack, Kept::IfFree)?;
         let wanted: Vec<&Service> = wanted.iter().map(|name| &stack.services[name]).collect();
 
         let mut around = self.surroundings(&stack, &skipped_names)?;

@@ -14,6 +14,7 @@ mod holder;
 pub(crate) mod mounts;
 mod perform;
 mod probe;
+mod published;
 mod recall;
 mod recover;
 mod request;

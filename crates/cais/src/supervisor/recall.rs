@@ -4,6 +4,7 @@
 use super::definition::{self, Definition};
 use super::fingerprint::Fingerprint;
 use super::probe::Probes;
+use super::published::Kept;
 use super::{Manner, Supervisor, journal_failure, mounts, resolve, table};
 use crate::control::Release;
 use crate::exit::{Exit, Failure, Outcome};
@@ -84,6 +85,7 @@ impl Supervisor {
             self.complete_by_images(&mut stack, &BTreeSet::new(), &kept)
                 .await?;
         }
+        self.give_ports(&mut stack, Kept::Holds)?;
         self.skipped = self.skipped_of(&stack);
         let names = self.skipped.keys().cloned().collect();
         self.around = self.surroundings(&stack, &names)?;
