@@ -1,6 +1,6 @@
 //! Which files make the project: environments, overrides, variables that name files.
 
-use crate::support::{Stack, golden};
+use crate::support::{Stack, eventually, golden};
 
 const WEB: &str = "services:\n  web:\n    image: web:1\n    environment: {STAGE: none}\n";
 
@@ -132,4 +132,21 @@ fn a_file_that_cannot_be_taken_is_named() {
         let ran = stack.cais(words).ended_with(2);
         golden::check(&format!("bad-input/{name}"), &stack, &ran);
     }
+}
+
+#[test]
+fn remove_orphans_may_come_from_a_variable_and_an_empty_one_is_unset() {
+    let two = "services:\n  web: {command: sleep 600}\n  old: {command: sleep 600}\n";
+    let stack = Stack::new(two);
+    stack.machine.set("COMPOSE_ANSI", "");
+    stack.machine.set("COMPOSE_PROGRESS", "");
+    stack.cais("up -d").ok();
+    stack.compose("services:\n  web: {command: sleep 600}\n");
+    let has_old = || stack.tasks().iter().any(|task| task.service == "old");
+    stack.machine.set("COMPOSE_REMOVE_ORPHANS", "false");
+    stack.cais("up -d web").ok();
+    assert!(has_old());
+    stack.machine.set("COMPOSE_REMOVE_ORPHANS", "1");
+    stack.cais("up -d web").ok();
+    eventually("the orphan is gone", || !has_old());
 }

@@ -35,10 +35,10 @@ pub(crate) struct ExecArgs {
     /// Which of the service's tasks, counted from 1, the oldest first
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(super) index: usize,
-    /// Where
+    /// The service in whose task it runs
     #[arg(value_name = "SERVICE", value_parser = verbs::parse_service)]
     pub(super) service: ServiceName,
-    /// What
+    /// The command and its arguments
     #[arg(
         value_name = "COMMAND",
         required = true,

@@ -284,7 +284,14 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn parse() -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches()?;
+    let mut command = Cli::command();
+    for (option, variable) in [("progress", "COMPOSE_PROGRESS"), ("ansi", "COMPOSE_ANSI")] {
+        // Empty is as good as unset.
+        if std::env::var_os(variable).is_some_and(|value| value.is_empty()) {
+            command = command.mut_arg(option, |arg| arg.env(None::<&str>));
+        }
+    }
+    let matches = command.try_get_matches()?;
     Cli::from_arg_matches(&matches)
 }
 

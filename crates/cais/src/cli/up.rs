@@ -37,8 +37,8 @@ pub(crate) struct UpArgs {
     /// Replace tasks even when nothing about them changed
     #[arg(long)]
     force_recreate: bool,
-    /// Stop services that are no longer in the file
-    #[arg(long)]
+    /// Stop services that left the file, even when only some are named
+    #[arg(long, env = "COMPOSE_REMOVE_ORPHANS", hide_env = true, value_parser = clap::builder::FalseyValueParser::new())]
     remove_orphans: bool,
     /// Tasks of a service, instead of the file's number
     #[arg(long, value_name = "SERVICE=N", value_parser = super::verbs::parse_scale)]
