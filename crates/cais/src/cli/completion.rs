@@ -25,9 +25,10 @@ pub(crate) struct CompletionArgs {
 const HELP: &str = "\
 Load it where your shell starts:
   bash        echo 'source <(cais completion bash)' >> ~/.bashrc
-  zsh         echo 'source <(cais completion zsh)' >> ~/.zshrc     (after compinit)
+  zsh         echo 'source <(cais completion zsh)' >> ~/.zshrc
   fish        echo 'cais completion fish | source' >> ~/.config/fish/config.fish
-  powershell  cais completion powershell | Out-String | Invoke-Expression     (in $PROFILE)";
+  powershell  cais completion powershell | Out-String | Invoke-Expression
+In zsh after compinit; in PowerShell the line goes into $PROFILE.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Shell {
