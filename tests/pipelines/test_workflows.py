@@ -144,7 +144,10 @@ class Told(unittest.TestCase):
         """The first push to main: everything is new."""
         github = self.github
         empty = github.git("commit-tree", "-m", "nothing", github.git("hash-object", "-t", "tree", "-w", "/dev/null"))
-        run = self.passed(github.push(empty, github.git("rev-parse", "HEAD"))["deploy.yml"])
+        ran = github.push(empty, github.git("rev-parse", "HEAD"))
+        applied = self.passed(ran["infrastructure.yml"])
+        self.assertEqual(applied.ran(), ["validate", "staging", "production"])
+        run = self.passed(ran["deploy.yml"])
         self.assertEqual(run.results["changed"]["outputs"]["services"], "calendar clock redis")
         return run
 
