@@ -239,7 +239,7 @@ class GitHub:
         self.comments.write_text("[]")
         self.actions = {
             "actions/checkout": self.checkout, "aws-actions/configure-aws-credentials": self.credentials,
-            "hashicorp/setup-terraform": self.setup_terraform, "actions/attest-build-provenance": self.attest,
+            "hashicorp/setup-terraform": self.setup_terraform, "pulumi/actions": self.setup_pulumi, "actions/attest-build-provenance": self.attest,
         }
         self.set = {"AWS_REGION": REGION}
         for environment in ENVIRONMENTS:
@@ -301,11 +301,11 @@ class GitHub:
         return {
             "PATH": f"{self.machine / 'bin'}:{os.environ['PATH']}", "HOME": str(self.machine / "home"), "LANG": "C.UTF-8",
             "CARGO_HOME": os.environ.get("CARGO_HOME", str(pathlib.Path.home() / ".cargo")), "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(pathlib.Path.home() / ".rustup")),
-            "CARGO_TARGET_DIR": str(TOOLS / "target"), "CARGO_NET_OFFLINE": "true", "CARGO_INCREMENTAL": "0", "CURL_CA_BUNDLE": str(self.downloads.certificate),
+            "CARGO_TARGET_DIR": str(TOOLS / "target"), "CARGO_NET_OFFLINE": "true", "CARGO_INCREMENTAL": "0", "npm_config_cache": str(pathlib.Path.home() / ".npm"), "npm_config_prefer_offline": "true", "CURL_CA_BUNDLE": str(self.downloads.certificate),
             "XDG_STATE_HOME": str(self.machine / "home/state"), "XDG_RUNTIME_DIR": str(job.temp),
             "CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_SHA": job.contexts["github"]["sha"], "GITHUB_REPOSITORY": SLUG, "RUNNER_TEMP": str(job.temp),
             "STAND_IN_FOR_GITHUB": json.dumps(state),
-        } | (self.cloud.hub.variables() if self.cloud.hub else {})
+        } | {name: os.environ[name] for name in ("NODE_EXTRA_CA_CERTS",) if name in os.environ} | (self.cloud.hub.variables() if self.cloud.hub else {})
 
     # -- stand-ins
 
@@ -335,6 +335,13 @@ class GitHub:
             self.terraform = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(REPOSITORY / "tests/cloud")})
             self.reattach = self.terraform.stdout.readline().strip()
         job.variables |= {"TF_REATTACH_PROVIDERS": self.reattach, "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+
+    def setup_pulumi(self, job, given):
+        """There is no Pulumi to be had from a registry: a stand-in that runs the programs themselves, under Pulumi's own mocks."""
+        if given != {"pulumi-version": "3.270.0"}:
+            raise Refused(f"pulumi/actions with {given}")
+        self.machine.program("pulumi", f"#!{sys.executable}\n" + (REPOSITORY / "tests/pipelines/pulumi.py").read_text())
+        job.variables |= {"STAND_IN_FOR_PULUMI": str(REPOSITORY / "tests/cloud/mocks.js")}
 
     def attest(self, job, given):
         job.may("id-token", "write")

@@ -21,7 +21,7 @@ COPIED = (".dockerignore", ".env", "Cargo.lock", "apps", "clippy.toml", "compose
 IGNORED = shutil.ignore_patterns("target", ".cais")
 
 
-def project(folder, cais, more=""):
+def project(folder, cais, more="", iac="terraform"):
     """The example in a repository of its own, with workflows and infrastructure as cais renders them; `more` is of its Compose file."""
     for name in COPIED:
         source = REPOSITORY / name
@@ -34,7 +34,7 @@ def project(folder, cais, more=""):
     workspace = workspace.replace('members = ["crates/*", "apps/*", "tests/load"]', 'members = ["apps/*", "crates/cais-cache"]')
     workspace = workspace.replace('default-members = ["crates/cais", "apps/clock", "apps/calendar"]', 'default-members = ["apps/clock", "apps/calendar"]')
     (folder / "Cargo.toml").write_text(workspace)
-    (folder / ".gitignore").write_text(".terraform/\n.cais/\n")
+    (folder / ".gitignore").write_text(".terraform/\nnode_modules/\n.cais/\n")
     # A debug build of the same: this is not about how fast the program is.
     text = (folder / "compose.yaml").read_text().replace("cargo build --release", "cargo build").replace("/release/", "/debug/") + more
     (folder / "compose.yaml").write_text(text)
@@ -42,7 +42,7 @@ def project(folder, cais, more=""):
         file = folder / f"compose.{environment}.yaml"
         file.write_text(file.read_text().replace("sa-east-1", REGION))
     subprocess.run(["cargo", "metadata", "--offline", "--format-version=1"], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for words in (["infra", "terraform"], ["ci", "init", "--cais", cais]):
+    for words in (["infra", iac], ["ci", "init", "--iac", iac, "--cais", cais]):
         done = subprocess.run([CAIS, *words], cwd=folder, capture_output=True, text=True)
         if done.returncode:
             raise AssertionError(f"cais {words}: {done.stdout}{done.stderr}")
@@ -74,7 +74,7 @@ class Expressions(unittest.TestCase):
 class Told(unittest.TestCase):
     """A repository, a machine and two environments; each test goes on where the one before it ended."""
 
-    HUB, MORE = None, ""
+    HUB, MORE, IAC = None, "", "terraform"
 
     @classmethod
     def setUpClass(cls):
@@ -89,10 +89,15 @@ class Told(unittest.TestCase):
         cls.addClassCleanup(github.close)
         github.repository.mkdir()
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main", github.repository], check=True)
-        project(github.repository, f"{github.downloads.url}/cais#sha256={github.downloads.sha256}", cls.MORE)
+        project(github.repository, f"{github.downloads.url}/cais#sha256={github.downloads.sha256}", cls.MORE, cls.IAC)
+        cls.prepare()
         cls.first = github.commit("The example")
         for environment in ENVIRONMENTS:
             github.set[f"IMAGE_TAG_{environment.upper()}"] = cls.first[:12]
+
+    @classmethod
+    def prepare(cls):
+        """What a person commits besides."""
 
     def passed(self, run):
         self.assertEqual(run.status, "success", f"\n{run}")
@@ -275,6 +280,65 @@ class Elsewhere(Told):
         run = ran["deploy.yml"]
         self.assertEqual((run.results["build"]["result"], run.results["staging"]["result"]), ("success", "failure"), run)
         self.assertIn("permission_denied", run.said("Log in to ghcr.io"))
+
+
+class ByPulumi(Told):
+    """The infrastructure as Pulumi programs: compiled and run, with a stand-in for the program `pulumi`."""
+
+    IAC = "pulumi"
+
+    @classmethod
+    def prepare(cls):
+        folder = cls.github.repository / "infra/pulumi"
+        # What `npm install` would leave, at the versions that npm's cache has from tests/cloud.
+        wanted = json.loads((folder / "package.json").read_text())
+        exact = json.loads((REPOSITORY / "tests/cloud/npm/package.json").read_text())["dependencies"]
+        with tempfile.TemporaryDirectory() as scratch:
+            pinned = wanted | {"dependencies": {name: exact[name] for name in wanted["dependencies"]}}
+            (pathlib.Path(scratch) / "package.json").write_text(json.dumps(pinned))
+            subprocess.run(["npm", "install", "--package-lock-only", "--prefer-offline", "--no-audit", "--no-fund", "--silent"], cwd=scratch, check=True)
+            lock = json.loads((pathlib.Path(scratch) / "package-lock.json").read_text())
+        lock["packages"][""]["dependencies"] = wanted["dependencies"]
+        (folder / "package-lock.json").write_text(json.dumps(lock, indent=2) + "\n")
+        for environment in ENVIRONMENTS:  # pulumi config set imageTag
+            file = folder / f"services/Pulumi.{environment}.yaml"
+            file.write_text(file.read_text() + "  cais-services:imageTag: 0123456789ab\n")
+
+    def kept_longer(self, days, more):
+        """Staging keeps its logs for another time: the commit before, and that."""
+        base = self.github.git("rev-parse", "HEAD")
+        file = self.github.repository / "compose.staging.yaml"
+        file.write_text(file.read_text().replace(f"log_retention: {days}", f"log_retention: {more}"))
+        subprocess.run([CAIS, "infra", "pulumi"], cwd=self.github.repository, check=True, capture_output=True)
+        return base, self.github.commit(f"staging: logs are kept for {more} days")
+
+    def test_1_main_applies_staging_then_production(self):
+        run = self.passed(self.github.push(*self.kept_longer(30, 60))["infrastructure.yml"])
+        self.assertEqual(run.ran(), ["validate", "staging", "production"])
+        self.assertIn("+ aws:kms/key:Key: encryption", run.said("Apply"))
+        for environment, world in self.github.cloud.worlds.items():
+            read = lambda project: json.loads(world.client("s3").get_object(Bucket=world.bucket, Key=f".pulumi/stacks/cais-{project}/{environment}.json")["Body"].read())  # noqa: E731
+            vpc = read("foundation")["exported"]["vpcId"]
+            groups = [one for one in read("services")["registered"] if one["type"] == "aws:ec2/securityGroup:SecurityGroup"]
+            self.assertEqual({one["inputs"]["vpcId"] for one in groups}, {vpc}, "the services stand in the foundation's network")
+
+    def test_2_a_pull_request_sees_what_it_would_change(self):
+        run = self.passed(self.github.pull_request(*self.kept_longer(60, 90))["infrastructure.yml"])
+        self.assertEqual(run.ran(), ["validate", "plan"])
+        bodies = [one["body"] for one in json.loads(self.github.comments.read_text())]
+        (body,) = [body for body in bodies if body.startswith("<!-- cais: infrastructure -->")]
+        self.assertIn("~ aws:cloudwatch/logGroup:LogGroup: clock-task", body)
+        staging, production = body.split("### Infrastructure of production: foundation")
+        self.assertIn("to update", staging)
+        self.assertNotIn("to update", production)
+
+    def test_3_a_program_that_somebody_changed_by_hand_is_not_applied(self):
+        github = self.github
+        base = github.git("rev-parse", "HEAD")
+        file = github.repository / "infra/pulumi/services/production.ts"
+        file.write_text(file.read_text() + "// A thought.\n")
+        run = github.push(base, github.commit("production: by hand"))["infrastructure.yml"]
+        self.assertEqual((run.results["validate"]["result"], run.ran()), ("failure", ["validate"]), run)
 
 
 if __name__ == "__main__":

@@ -19,5 +19,5 @@ pub mod value;
 
 pub use check::check;
 pub use lower::lower;
-pub use pulumi::{PULUMI_HEADER, pulumi, pulumi_type};
+pub use pulumi::{PULUMI_HEADER, merged_settings, pulumi, pulumi_type};
 pub use terraform::{HEADER, terraform};

@@ -18,9 +18,11 @@ mod component;
 mod expression;
 mod names;
 mod readme;
+mod settings;
 mod text;
 
 pub use names::token as pulumi_type;
+pub use settings::merged_settings;
 
 /// First line of every file that is rendered, after the comment sign: what bears it may be rewritten.
 pub const PULUMI_HEADER: &str = HEADER;

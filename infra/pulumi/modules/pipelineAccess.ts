@@ -76,6 +76,16 @@ export class PipelineAccess extends pulumi.ComponentResource {
             Action: ["s3:PutObject", "s3:DeleteObject"],
             Resource: [pulumi.interpolate`arn:aws:s3:::${args.stateBucket}/*.tflock`],
           },
+          {
+            Effect: "Allow",
+            Action: ["kms:Decrypt"],
+            Resource: [pulumi.interpolate`arn:aws:kms:${args.region}:${callerIdentity.accountId}:key/*`],
+            Condition: {
+              "ForAnyValue:StringEquals": {
+                "kms:ResourceAliases": pulumi.interpolate`alias/${args.name}-pulumi`,
+              },
+            },
+          },
         ],
       }),
     }, { parent: this });

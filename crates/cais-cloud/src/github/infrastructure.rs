@@ -80,7 +80,11 @@ fn validate(pipeline: &Pipeline) -> Job {
         "It is what the Compose file says, and holds together",
         &[],
         &format!(
-            "pipx install checkov==3.3.30\ncais infra {} --check\ncais check --output github",
+            "pipx install checkov==3.3.30\ncais infra diff --exit-code{}\ncais infra {} --check\ncais check --output github",
+            match pipeline.iac {
+                Iac::Terraform => "",
+                Iac::Pulumi => " --pulumi",
+            },
             pipeline.iac.word()
         ),
     ));

@@ -40,7 +40,7 @@ pub(super) fn pipeline_access() -> Module {
     module
         .resource(Resource::new("aws_iam_role", "plan", role("plan", "plan_subjects")).comment("Reads everything but the values of secrets, and holds the state's lock while it plans."))
         .resource(attached("plan", "plan", "arn:aws:iam::aws:policy/ReadOnlyAccess"))
-        .resource(inline("plan", vec![state_lock()]))
+        .resource(inline("plan", vec![state_lock(), state_key()]))
         .resource(Resource::new("aws_iam_role", "deploy", role("deploy", "deploy_subjects")))
         .resource(inline("deploy", deploy()).skip("CKV_AWS_290", "registering a task definition has no resource to name").skip("CKV_AWS_355", "registering a task definition has no resource to name"))
         .resource(Resource::new("aws_iam_role", "apply", role("apply", "deploy_subjects")).comment("Makes the infrastructure. It may make roles, but only those of this environment."))
@@ -126,6 +126,21 @@ fn state_lock() -> Value {
     allow(
         &["s3:PutObject", "s3:DeleteObject"],
         list([bucket_objects("*.tflock")]),
+    )
+}
+
+/// Pulumi encrypts its state with a key that a person has made, and reads nothing of it without.
+fn state_key() -> Value {
+    allow_if(
+        &["kms:Decrypt"],
+        list([own("kms", "key/*")]),
+        map([(
+            "ForAnyValue:StringEquals",
+            map([(
+                "kms:ResourceAliases",
+                template(["alias/".into(), input("name"), "-pulumi".into()]),
+            )]),
+        )]),
     )
 }
 

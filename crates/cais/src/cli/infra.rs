@@ -247,6 +247,9 @@ fn render(global: &Global, printer: Printer, out: Option<&PathBuf>) -> Outcome<R
         };
     }
     output::print_diagnostics(&warned, &sources);
+    if printer == Printer::Pulumi {
+        folder::keep_settings(&mut rendered);
+    }
     Ok(rendered)
 }
 

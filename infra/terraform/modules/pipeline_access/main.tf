@@ -40,6 +40,16 @@ resource "aws_iam_role_policy" "plan" {
         Action   = ["s3:PutObject", "s3:DeleteObject"]
         Resource = ["arn:aws:s3:::${var.state_bucket}/*.tflock"]
       },
+      {
+        Effect = "Allow"
+        Action = ["kms:Decrypt"]
+        Resource = [
+          "arn:aws:kms:${var.region}:${data.aws_caller_identity.current.account_id}:key/*",
+        ]
+        Condition = {
+          "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = "alias/${var.name}-pulumi" }
+        }
+      },
     ]
   })
 }

@@ -54,6 +54,19 @@ pub(super) fn write(rendered: &Rendered) -> Outcome<Written> {
     Ok(written)
 }
 
+/// What `pulumi` itself has written into the settings of stacks stays there.
+pub(super) fn keep_settings(rendered: &mut Rendered) {
+    for (path, text) in &mut rendered.files {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if !name.starts_with("Pulumi.") || name == "Pulumi.yaml" {
+            continue;
+        }
+        if let Ok(standing) = std::fs::read_to_string(rendered.out.join(&*path)) {
+            *text = cais_cloud::merged_settings(text, &standing);
+        }
+    }
+}
+
 /// The files that stand in the folder and could be ours.
 pub(super) fn read(rendered: &Rendered) -> Outcome<Files> {
     let mut files = Files::new();
