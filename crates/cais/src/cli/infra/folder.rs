@@ -61,7 +61,7 @@ pub(super) fn keep_settings(rendered: &mut Rendered) {
         if !name.starts_with("Pulumi.") || name == "Pulumi.yaml" {
             continue;
         }
-        if let Ok(standing) = std::fs::read_to_string(rendered.out.join(&*path)) {
+        if let Ok(standing) = std::fs::read_to_string(rendered.out.join(path)) {
             *text = cais_cloud::merged_settings(text, &standing);
         }
     }
