@@ -191,7 +191,8 @@ fn release(pipeline: &Pipeline, rank: usize, environment: &str, before: &str) ->
             run(
                 "Go back",
                 &[environment, SERVICES],
-                "for service in $SERVICES; do\n  cais -E \"$ENVIRONMENT\" -y --progress plain rollback \"$service\"\ndone",
+                // One that cannot go back keeps no other from it.
+                "status=0\nfor service in $SERVICES; do\n  cais -E \"$ENVIRONMENT\" -y --progress plain rollback \"$service\" || status=$?\ndone\nexit \"$status\"",
             ),
             "if",
             "${{ failure() && steps.smoke.outcome == 'failure' }}",
