@@ -153,20 +153,21 @@ fn workflows_are_written_kept_and_found_stale() {
     );
 }
 
+/// Makes the stack's folder a repository of Git's; false where there is no Git.
+fn is_repository(stack: &Stack) -> bool {
+    let done = Command::new("git")
+        .args(["init", "--quiet"])
+        .arg(stack.folder())
+        .output();
+    done.is_ok_and(|done| done.status.success())
+}
+
 #[test]
 fn what_passed_is_not_run_again_until_a_file_changes() {
     let stack = Stack::new(
         "services: { web: { image: \"web:1.4\", x-cais: { process: { build: echo built >>build.log, command: sleep 60 } } } }\n",
     );
-    let git = |words: &[&str]| {
-        let done = Command::new("git")
-            .arg("-C")
-            .arg(stack.folder())
-            .args(words)
-            .output();
-        done.is_ok_and(|done| done.status.success())
-    };
-    if !git(&["init", "--quiet"]) {
+    if !is_repository(&stack) {
         return skip(
             "what_passed_is_not_run_again_until_a_file_changes",
             "git is not installed",
@@ -203,15 +204,7 @@ fn a_change_of_one_service_runs_its_steps_alone() {
         stack.write(&format!("{service}/main.c"), "int main;\n");
     }
     stack.write(".gitignore", "ran.log\n");
-    let git = |words: &[&str]| {
-        let done = Command::new("git")
-            .arg("-C")
-            .arg(stack.folder())
-            .args(words)
-            .output();
-        done.is_ok_and(|done| done.status.success())
-    };
-    if !git(&["init", "--quiet"]) {
+    if !is_repository(&stack) {
         return skip(
             "a_change_of_one_service_runs_its_steps_alone",
             "git is not installed",

@@ -7,6 +7,7 @@ use crate::cli::{self, Global, output};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image::{self, Credentials, Destination, Event, Images, Registry, Report, Which};
 use cais_model::name::{EnvironmentName, ServiceName};
+use cais_model::stack;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The registry's host where it is not the account's own, as AWS_ENDPOINT_URL names other endpoints.
@@ -73,9 +74,13 @@ pub(super) async fn tagged(
 
 /// The name, without a tag, of an image of the stack's own that is in another registry than the account's.
 pub(super) fn elsewhere(target: &Target, service: &ServiceName) -> Option<String> {
-    let aws = target.project.loaded.stack.cloud.aws.as_ref()?;
-    let registry = aws.registry.as_ref()?;
-    Some(registry.image_of(service.as_str()))
+    let registry = of_file(&target.project)?;
+    is_built(target, service).then(|| registry.image_of(service.as_str()))
+}
+
+/// The registry that the file names.
+pub(super) fn of_file(project: &Project) -> Option<&stack::Registry> {
+    project.loaded.stack.cloud.aws.as_ref()?.registry.as_ref()
 }
 
 /// Builds what is built here and pushes it to the environment's registry: `repository@sha256:…` of each service.
@@ -138,12 +143,10 @@ pub(super) async fn push(global: &Global, name: &EnvironmentName, args: PushArgs
     .await
 }
 
-/// The registry that the file names, with who we are from Docker's configuration.
+/// The same, with who we are from Docker's configuration.
 fn named(project: &Project) -> Option<Registry> {
-    let aws = project.loaded.stack.cloud.aws.as_ref()?;
-    let registry = aws.registry.as_ref()?;
     Some(Registry {
-        repository: Some(registry.image_of("{service}")),
+        repository: Some(of_file(project)?.image_of("{service}")),
         platform: None,
         credentials: None,
     })

@@ -176,8 +176,7 @@ fn needed(target: &Target, selected: &[ServiceName]) -> Vec<(Vec<&'static str>, 
             ),
         ),
     ];
-    let aws = target.project.loaded.stack.cloud.aws.as_ref();
-    if aws.is_none_or(|aws| aws.registry.is_none()) {
+    if super::images::of_file(&target.project).is_none() {
         let repository = format!("repository/{}", target.names.repository(service));
         needed.push((vec!["ecr:PutImage"], arn("ecr", &repository)));
     }
